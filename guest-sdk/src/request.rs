@@ -1,0 +1,266 @@
+//! Owns [`Request`] and [`Method`]: an HTTP request, whole. Knows nothing of how it arrived.
+
+use crate::error::Result;
+use crate::headers::Headers;
+use crate::url::{Parts, Url, pairs};
+use serde::de::DeserializeOwned;
+use std::fmt;
+
+/// An HTTP method.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
+pub enum Method {
+    /// GET
+    #[default]
+    Get,
+    /// HEAD
+    Head,
+    /// POST
+    Post,
+    /// PUT
+    Put,
+    /// PATCH
+    Patch,
+    /// DELETE
+    Delete,
+    /// OPTIONS
+    Options,
+    /// CONNECT
+    Connect,
+    /// TRACE
+    Trace,
+    /// Any other.
+    Other(String),
+}
+
+impl Method {
+    /// The name, as it stands in a request.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        match self {
+            Self::Get => "GET",
+            Self::Head => "HEAD",
+            Self::Post => "POST",
+            Self::Put => "PUT",
+            Self::Patch => "PATCH",
+            Self::Delete => "DELETE",
+            Self::Options => "OPTIONS",
+            Self::Connect => "CONNECT",
+            Self::Trace => "TRACE",
+            Self::Other(name) => name,
+        }
+    }
+}
+
+impl From<String> for Method {
+    fn from(name: String) -> Self {
+        match name.as_str() {
+            "GET" => Self::Get,
+            "HEAD" => Self::Head,
+            "POST" => Self::Post,
+            "PUT" => Self::Put,
+            "PATCH" => Self::Patch,
+            "DELETE" => Self::Delete,
+            "OPTIONS" => Self::Options,
+            "CONNECT" => Self::Connect,
+            "TRACE" => Self::Trace,
+            _ => Self::Other(name),
+        }
+    }
+}
+
+impl fmt::Display for Method {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+/// An HTTP request, whole: the host has read its body before the worker sees it.
+///
+/// ```
+/// use pairway::{Method, Request};
+///
+/// let request = Request::new("http://example.org/chat?name=J%C3%BCrgen", Method::Get);
+/// assert_eq!(request.path(), "/chat");
+/// assert_eq!(request.query("name").as_deref(), Some("Jürgen"));
+/// ```
+#[derive(Clone, Debug)]
+pub struct Request {
+    pub(crate) method: Method,
+    pub(crate) uri: String,
+    pub(crate) headers: Headers,
+    pub(crate) body: Vec<u8>,
+    pub(crate) peer: Option<String>,
+}
+
+impl Request {
+    /// A request without headers and body. The URI is absolute.
+    #[must_use]
+    pub fn new(uri: impl Into<String>, method: Method) -> Self {
+        Self {
+            method,
+            uri: uri.into(),
+            headers: Headers::new(),
+            body: Vec::new(),
+            peer: None,
+        }
+    }
+
+    /// The same request with this header set.
+    ///
+    /// # Errors
+    ///
+    /// As [`Headers::set`].
+    pub fn with_header(mut self, name: &str, value: &str) -> Result<Self> {
+        self.headers.set(name, value)?;
+        Ok(self)
+    }
+
+    /// The same request with this body.
+    #[must_use]
+    pub fn with_body(mut self, body: impl Into<Vec<u8>>) -> Self {
+        self.body = body.into();
+        self
+    }
+
+    /// The method.
+    #[must_use]
+    pub fn method(&self) -> Method {
+        self.method.clone()
+    }
+
+    /// The absolute URI: scheme, authority (from the `Host` header), path and query.
+    #[must_use]
+    pub fn uri(&self) -> &str {
+        &self.uri
+    }
+
+    /// The URI, taken apart.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::InvalidUrl`](crate::Error::InvalidUrl) if it is not absolute. What the host gives always is.
+    pub fn url(&self) -> Result<Url> {
+        Url::parse(&self.uri)
+    }
+
+    /// The path, as it stands in the URI, at least `/`.
+    #[must_use]
+    pub fn path(&self) -> &str {
+        Parts::of(&self.uri).path
+    }
+
+    /// The first parameter of that name in the query, decoded.
+    #[must_use]
+    pub fn query(&self, name: &str) -> Option<String> {
+        let query = Parts::of(&self.uri).query?;
+        pairs(query)
+            .find(|pair| pair.0 == name)
+            .map(|pair| pair.1.into_owned())
+    }
+
+    /// The headers. Nothing is left out: `upgrade`, `connection`, `host` and `sec-websocket-*` are there.
+    #[must_use]
+    pub fn headers(&self) -> &Headers {
+        &self.headers
+    }
+
+    /// The headers, to be changed.
+    pub fn headers_mut(&mut self) -> &mut Headers {
+        &mut self.headers
+    }
+
+    /// Address and port of the client, as `192.0.2.1:40000`; `None` where no connection stands behind the request.
+    #[must_use]
+    pub fn peer(&self) -> Option<&str> {
+        self.peer.as_deref()
+    }
+
+    /// The body, in place; empty if there is none.
+    #[must_use]
+    pub fn body(&self) -> &[u8] {
+        &self.body
+    }
+
+    /// A copy of the body; see [`Request::body`].
+    ///
+    /// # Errors
+    ///
+    /// None today: the body is whole. The shape is that of workers-rs.
+    #[expect(
+        clippy::unused_async,
+        reason = "async in workers-rs; code ports by changing a `use`"
+    )]
+    pub async fn bytes(&mut self) -> Result<Vec<u8>> {
+        Ok(self.body.clone())
+    }
+
+    /// The body as text.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Utf8`](crate::Error::Utf8) if it is none.
+    #[expect(
+        clippy::unused_async,
+        reason = "async in workers-rs; code ports by changing a `use`"
+    )]
+    pub async fn text(&mut self) -> Result<String> {
+        Ok(std::str::from_utf8(&self.body)?.to_owned())
+    }
+
+    /// The body read as JSON.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Json`](crate::Error::Json) if it is not JSON, or not of this type.
+    #[expect(
+        clippy::unused_async,
+        reason = "async in workers-rs; code ports by changing a `use`"
+    )]
+    pub async fn json<T: DeserializeOwned>(&mut self) -> Result<T> {
+        Ok(serde_json::from_slice(&self.body)?)
+    }
+
+    /// Whether the client asks for a WebSocket. [`Request::upgrade`] checks the rest.
+    #[must_use]
+    pub fn is_upgrade(&self) -> bool {
+        self.headers.has_token("upgrade", "websocket")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn methods_survive_their_names() {
+        for name in [
+            "GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "CONNECT", "TRACE", "PURGE",
+        ] {
+            assert_eq!(Method::from(name.to_owned()).as_str(), name);
+        }
+        assert_eq!(
+            Method::from("PURGE".to_owned()),
+            Method::Other("PURGE".to_owned())
+        );
+    }
+
+    #[test]
+    fn the_first_parameter_of_a_name_counts() {
+        let request = Request::new("http://h/p?a=1&a=2&b", Method::Get);
+        assert_eq!(request.query("a").as_deref(), Some("1"));
+        assert_eq!(request.query("b").as_deref(), Some(""));
+        assert_eq!(request.query("c"), None);
+    }
+
+    #[test]
+    fn an_upgrade_is_asked_for_without_regard_to_case() {
+        let request = Request::new("http://h/", Method::Get);
+        assert!(!request.is_upgrade());
+        assert!(
+            request
+                .with_header("Upgrade", "WebSocket")
+                .unwrap()
+                .is_upgrade()
+        );
+    }
+}

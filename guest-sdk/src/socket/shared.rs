@@ -1,0 +1,173 @@
+//! Owns what the handles of one accepted socket share, and the table that leads from the id in an event to it.
+
+use super::inbox::{End, Inbox};
+use crate::close::{self, CloseEvent};
+use crate::error::Result;
+use crate::message::Message;
+use crate::sys;
+use std::cell::RefCell;
+use std::collections::HashMap;
+use std::fmt;
+use std::hash::{BuildHasherDefault, Hasher};
+use std::rc::{Rc, Weak};
+use std::task::{Context, Poll};
+
+/// Ids are the host's and count up: they need no hash against an attacker, and SipHash would cost more than the rest
+/// of the way of a message.
+#[derive(Default)]
+struct IdHasher(u64);
+
+impl Hasher for IdHasher {
+    fn finish(&self) -> u64 {
+        self.0
+    }
+
+    fn write(&mut self, bytes: &[u8]) {
+        for byte in bytes {
+            self.write_u64(u64::from(*byte) ^ self.0.rotate_left(8));
+        }
+    }
+
+    fn write_u64(&mut self, id: u64) {
+        // hashbrown takes the bucket from the low bits and a tag from the high ones.
+        self.0 = id.wrapping_mul(0x9e37_79b9_7f4a_7c15) ^ id;
+    }
+}
+
+type Table = HashMap<u64, Weak<Shared>, BuildHasherDefault<IdHasher>>;
+
+thread_local! {
+    static TABLE: RefCell<Table> = RefCell::default();
+}
+
+pub(super) struct Shared {
+    pub(super) id: u64,
+    pub(super) raw: sys::Socket,
+    inbox: RefCell<Inbox>,
+}
+
+impl fmt::Debug for Shared {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("WebSocket")
+            .field("id", &self.id)
+            .finish_non_exhaustive()
+    }
+}
+
+impl Shared {
+    /// Accept an end; its events arrive here from now on.
+    pub(super) fn accept(raw: sys::Socket, half_open: bool) -> Result<Rc<Self>> {
+        raw.accept(half_open)?;
+        let shared = Rc::new(Self {
+            id: raw.id(),
+            raw,
+            inbox: RefCell::default(),
+        });
+        TABLE.with(|table| table.borrow_mut().insert(shared.id, Rc::downgrade(&shared)));
+        Ok(shared)
+    }
+
+    /// The next message; `Ready(None)` when the socket has ended and all are taken.
+    pub(super) fn poll_message(&self, cx: &Context<'_>) -> Poll<Option<Message>> {
+        let mut inbox = self.inbox.borrow_mut();
+        if let Some((message, resume)) = inbox.pop() {
+            drop(inbox);
+            if resume {
+                self.raw.resume();
+            }
+            return Poll::Ready(Some(message));
+        }
+        if inbox.end.is_some() {
+            return Poll::Ready(None);
+        }
+        inbox.receivers.add(cx.waker());
+        Poll::Pending
+    }
+
+    /// How it ended; `None` while it has not.
+    pub(super) fn end(&self) -> Option<End> {
+        self.inbox.borrow().end.clone()
+    }
+
+    /// Have this task woken when the outbox has room again, or the socket has ended.
+    pub(super) fn wait_for_room(&self, cx: &Context<'_>) {
+        self.inbox.borrow_mut().senders.add(cx.waker());
+    }
+
+    fn finish(&self, end: End) {
+        TABLE.with(|table| table.borrow_mut().remove(&self.id));
+        let mut inbox = self.inbox.borrow_mut();
+        inbox.end = Some(end);
+        let (receivers, senders) = (inbox.receivers.take(), inbox.senders.take());
+        drop(inbox);
+        receivers.wake();
+        senders.wake();
+    }
+}
+
+/// The last handle is gone: nobody can read or close this socket any more, so it must not stay open and keep its
+/// client waiting. Where either side has closed it already, this `close` does nothing.
+impl Drop for Shared {
+    fn drop(&mut self) {
+        // Gone only while the thread ends, and then there is no host either.
+        let Ok(_) = TABLE.try_with(|table| table.borrow_mut().remove(&self.id)) else {
+            return;
+        };
+        let inbox = self.inbox.get_mut();
+        if inbox.paused {
+            // The peer's Close waits behind its messages.
+            self.raw.resume();
+        }
+        let code = match &inbox.end {
+            // Still to be answered if the socket is half-open.
+            Some(End::Closed(event)) if close::is_sendable(event.code) => event.code,
+            _ => 1001,
+        };
+        let _ended_already = self.raw.close(Some(code), None);
+    }
+}
+
+fn find(id: u64) -> Option<Rc<Shared>> {
+    TABLE.with(|table| table.borrow().get(&id)?.upgrade())
+}
+
+/// A message arrived. One for a socket that nobody holds any more is dropped.
+pub(crate) fn on_message(id: u64, message: Message) {
+    let Some(socket) = find(id) else { return };
+    let mut inbox = socket.inbox.borrow_mut();
+    let pause = inbox.push(message);
+    let receivers = inbox.receivers.take();
+    drop(inbox);
+    if pause {
+        socket.raw.pause();
+    }
+    receivers.wake();
+}
+
+/// The socket is over.
+pub(crate) fn on_close(id: u64, event: CloseEvent) {
+    if let Some(socket) = find(id) {
+        socket.finish(End::Closed(event));
+    }
+}
+
+/// The socket failed.
+pub(crate) fn on_error(id: u64, message: String) {
+    if let Some(socket) = find(id) {
+        socket.finish(End::Failed(message));
+    }
+}
+
+/// The socket's outbox has room again.
+pub(crate) fn on_drain(id: u64) {
+    if let Some(socket) = find(id) {
+        let senders = socket.inbox.borrow_mut().senders.take();
+        senders.wake();
+    }
+}
+
+/// Forget every socket, as the end of an instance does.
+#[cfg(not(target_family = "wasm"))]
+pub(crate) fn clear() {
+    TABLE.with(RefCell::take);
+}

@@ -1,0 +1,275 @@
+//! Owns the tasks: a small executor for one thread. Tasks are polled when woken, until none is. Knows no host.
+//!
+//! No borrow is held while a task is polled or dropped, since both run the worker's code, which may spawn and wake.
+
+use crate::error::Result;
+use std::cell::RefCell;
+use std::collections::VecDeque;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
+use std::task::{Context, Poll, Wake, Waker};
+
+/// A future that stays on its thread.
+pub(crate) type LocalFuture<T> = Pin<Box<dyn Future<Output = T>>>;
+
+/// A task outside its slot while it is polled, so that a wake-up costs no reference count.
+struct Task {
+    future: LocalFuture<()>,
+    waker: Waker,
+    handle: Arc<Handle>,
+}
+
+/// What wakers hold. A slot is used again; the generation tells its tasks apart.
+struct Handle {
+    slot: usize,
+    generation: u64,
+    woken: AtomicBool,
+}
+
+#[derive(Default)]
+struct Executor {
+    /// `None`: free, or being polled.
+    slots: Vec<(u64, Option<Task>)>,
+    free: Vec<usize>,
+    ready: VecDeque<(usize, u64)>,
+}
+
+thread_local! {
+    static EXECUTOR: RefCell<Executor> = RefCell::default();
+}
+
+impl Wake for Handle {
+    fn wake(self: Arc<Self>) {
+        self.wake_by_ref();
+    }
+
+    fn wake_by_ref(self: &Arc<Self>) {
+        if !self.woken.swap(true, Relaxed) {
+            // Gone only while the thread ends.
+            let _gone = EXECUTOR.try_with(|executor| {
+                let mut executor = executor.borrow_mut();
+                executor.ready.push_back((self.slot, self.generation));
+            });
+        }
+    }
+}
+
+impl Executor {
+    fn insert(&mut self, future: LocalFuture<()>) {
+        let slot = self.free.pop().unwrap_or_else(|| {
+            self.slots.push((0, None));
+            self.slots.len() - 1
+        });
+        let entry = &mut self.slots[slot];
+        let generation = entry.0;
+        let handle = Arc::new(Handle {
+            slot,
+            generation,
+            woken: AtomicBool::new(true),
+        });
+        entry.1 = Some(Task {
+            future,
+            waker: Waker::from(Arc::clone(&handle)),
+            handle,
+        });
+        self.ready.push_back((slot, generation));
+    }
+
+    /// The next task that was woken, out of its slot.
+    fn next(&mut self) -> Option<Task> {
+        while let Some((slot, generation)) = self.ready.pop_front() {
+            if let Some(entry) = self.slots.get_mut(slot)
+                && entry.0 == generation
+                && let Some(task) = entry.1.take()
+            {
+                return Some(task);
+            }
+        }
+        None
+    }
+
+    fn put_back(&mut self, task: Task) {
+        let slot = task.handle.slot;
+        self.slots[slot].1 = Some(task);
+    }
+
+    fn release(&mut self, slot: usize) {
+        self.slots[slot].0 += 1;
+        self.free.push(slot);
+    }
+}
+
+/// Run this future on its own, beside the handler that starts it, which need not wait for it. If it ends in an error
+/// the error is logged.
+///
+/// The future is first polled when the code that spawns it awaits or returns.
+pub fn spawn(future: impl Future<Output = Result<()>> + 'static) {
+    spawn_local(async move {
+        if let Err(error) = future.await {
+            crate::log::error(format_args!("a task failed: {error}"));
+        }
+    });
+}
+
+/// [`spawn`] for a future that cannot fail.
+pub fn spawn_local(future: impl Future<Output = ()> + 'static) {
+    spawn_boxed(Box::pin(future));
+}
+
+fn spawn_boxed(future: LocalFuture<()>) {
+    EXECUTOR.with(|executor| executor.borrow_mut().insert(future));
+}
+
+/// Poll the woken tasks until none is.
+pub(crate) fn run_until_idle() {
+    while let Some(mut task) = EXECUTOR.with(|executor| executor.borrow_mut().next()) {
+        // Before the poll: a wake-up during it counts.
+        task.handle.woken.store(false, Relaxed);
+        let poll = task
+            .future
+            .as_mut()
+            .poll(&mut Context::from_waker(&task.waker));
+        match poll {
+            Poll::Pending => EXECUTOR.with(|executor| executor.borrow_mut().put_back(task)),
+            Poll::Ready(()) => {
+                let slot = task.handle.slot;
+                drop(task);
+                EXECUTOR.with(|executor| executor.borrow_mut().release(slot));
+            }
+        }
+    }
+}
+
+/// End every task, as the end of an instance does.
+#[cfg(not(target_family = "wasm"))]
+pub(crate) fn clear() {
+    // Dropping a task may wake or spawn others: they fall into a new executor, until nothing is left.
+    loop {
+        let executor = EXECUTOR.with(RefCell::take);
+        if executor.slots.iter().all(|slot| slot.1.is_none()) {
+            return;
+        }
+    }
+}
+
+/// The wakers of those who wait for the same thing: mostly one, for which nothing is allocated.
+#[derive(Default)]
+pub(crate) struct Waiters {
+    first: Option<Waker>,
+    more: Vec<Waker>,
+}
+
+impl Waiters {
+    pub(crate) fn add(&mut self, waker: &Waker) {
+        match &self.first {
+            None => self.first = Some(waker.clone()),
+            Some(first) if first.will_wake(waker) => {}
+            Some(_) if self.more.iter().any(|other| other.will_wake(waker)) => {}
+            Some(_) => self.more.push(waker.clone()),
+        }
+    }
+
+    /// Take them all out, to be woken when no borrow is held: a waker may be a stranger's.
+    #[must_use]
+    pub(crate) fn take(&mut self) -> Self {
+        std::mem::take(self)
+    }
+
+    pub(crate) fn wake(self) {
+        if let Some(first) = self.first {
+            first.wake();
+        }
+        for waker in self.more {
+            waker.wake();
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::cell::Cell;
+    use std::future::poll_fn;
+    use std::rc::Rc;
+
+    #[test]
+    fn a_task_runs_when_it_is_woken_and_only_then() {
+        let polls = Rc::new(Cell::new(0));
+        let waker: Rc<RefCell<Option<Waker>>> = Rc::default();
+        spawn_local({
+            let (polls, waker) = (Rc::clone(&polls), Rc::clone(&waker));
+            poll_fn(move |cx| {
+                polls.set(polls.get() + 1);
+                *waker.borrow_mut() = Some(cx.waker().clone());
+                if polls.get() == 2 {
+                    Poll::Ready(())
+                } else {
+                    Poll::Pending
+                }
+            })
+        });
+        let run = || {
+            run_until_idle();
+            polls.get()
+        };
+        assert_eq!(
+            polls.get(),
+            0,
+            "not before the code that spawned it gives way"
+        );
+        assert_eq!((run(), run()), (1, 1));
+        let waker = waker.borrow().clone().unwrap();
+        waker.wake_by_ref();
+        waker.wake_by_ref();
+        assert_eq!((run(), run()), (2, 2), "two wake-ups are one poll");
+        waker.wake();
+        assert_eq!(run(), 2, "it is over");
+    }
+
+    #[test]
+    fn a_task_may_spawn_and_wake_itself() {
+        let log: Rc<RefCell<Vec<&str>>> = Rc::default();
+        let outer = Rc::clone(&log);
+        spawn_local(async move {
+            let inner = Rc::clone(&outer);
+            spawn_local(async move { inner.borrow_mut().push("inner") });
+            outer.borrow_mut().push("before");
+            let mut yielded = false;
+            poll_fn(|cx| {
+                if std::mem::replace(&mut yielded, true) {
+                    return Poll::Ready(());
+                }
+                cx.waker().wake_by_ref();
+                Poll::Pending
+            })
+            .await;
+            outer.borrow_mut().push("after");
+        });
+        run_until_idle();
+        assert_eq!(*log.borrow(), ["before", "inner", "after"]);
+    }
+
+    #[test]
+    fn a_slot_is_used_again_and_old_wakers_do_not_reach_its_new_task() {
+        let old: Rc<RefCell<Option<Waker>>> = Rc::default();
+        let keep = Rc::clone(&old);
+        spawn_local(poll_fn(move |cx| {
+            *keep.borrow_mut() = Some(cx.waker().clone());
+            Poll::Ready(())
+        }));
+        run_until_idle();
+        let polls = Rc::new(Cell::new(0));
+        let count = Rc::clone(&polls);
+        spawn_local(poll_fn(move |_| {
+            count.set(count.get() + 1);
+            Poll::Pending
+        }));
+        run_until_idle();
+        old.borrow_mut().take().unwrap().wake();
+        run_until_idle();
+        assert_eq!(polls.get(), 1);
+        assert_eq!(EXECUTOR.with(|executor| executor.borrow().slots.len()), 1);
+        clear();
+    }
+}

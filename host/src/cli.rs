@@ -1,0 +1,227 @@
+//! Owns the command line: flags and environment become a [`Config`], signals become a shutdown, and the
+//! log gets its form. What the flags mean is the library's to know.
+
+use std::io::IsTerminal;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use anyhow::{Context, Result};
+use clap::{Args, Parser, Subcommand, ValueEnum};
+use pairway_host::{Config, Limits, Server, Worker};
+use tokio::signal::unix::{SignalKind, signal};
+use tracing_subscriber::EnvFilter;
+
+/// Runs WebSocket workers: WebAssembly components that serve WebSockets.
+#[derive(Debug, Parser)]
+#[command(name = "pairway", version, max_term_width = 100)]
+pub(crate) struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Serve a worker.
+    Serve(Box<Serve>),
+    /// List the limits with their defaults and what happens when they are reached.
+    Limits,
+}
+
+#[derive(Debug, Args)]
+struct Serve {
+    /// The worker: a component, as `cargo build --target wasm32-wasip2` makes it.
+    worker: PathBuf,
+    /// Where to listen. Port 0 takes a free one.
+    #[arg(long, env = "PAIRWAY_ADDR", value_name = "HOST:PORT", default_value_t = Config::default().addr)]
+    addr: SocketAddr,
+    /// A variable in the worker's environment. May be given several times.
+    #[arg(long = "var", value_name = "NAME=VALUE", value_parser = pair)]
+    vars: Vec<(String, String)>,
+    /// How many connections one instance of the worker may serve at a time. With 1 a fault takes down one
+    /// connection.
+    #[arg(long, env = "PAIRWAY_SOCKETS_PER_INSTANCE", value_name = "N", default_value_t = 1,
+          value_parser = clap::value_parser!(u32).range(1..))]
+    sockets_per_instance: u32,
+    /// Set a limit, such as message_bytes=1048576. May be given several times; see `pairway limits`.
+    #[arg(long = "limit", value_name = "NAME=VALUE", value_parser = limit)]
+    limits: Vec<(String, u64)>,
+    /// Threads that run connections and workers. As many as there are cores unless given.
+    #[arg(long, env = "PAIRWAY_THREADS", value_name = "N", value_parser = clap::value_parser!(u16).range(1..))]
+    threads: Option<u16>,
+    /// Where compiled components are kept between runs. In the user's cache directory unless given.
+    #[arg(long, env = "PAIRWAY_CACHE_DIR", value_name = "DIR")]
+    cache_dir: Option<PathBuf>,
+    /// Compile the component at every start.
+    #[arg(long, conflicts_with = "cache_dir")]
+    no_cache: bool,
+    /// What is logged, as a filter of `tracing`: `info`, `pairway_host=debug`, `pairway::worker=off`.
+    #[arg(long, env = "RUST_LOG", value_name = "FILTER", default_value = "info")]
+    log: String,
+    /// The form of the log, on standard error.
+    #[arg(long, env = "PAIRWAY_LOG_FORMAT", value_enum, default_value_t = LogFormat::Pretty)]
+    log_format: LogFormat,
+}
+
+#[derive(Debug, Clone, Copy, ValueEnum)]
+enum LogFormat {
+    /// A line a record.
+    Pretty,
+    /// A JSON object a record.
+    Json,
+}
+
+fn pair(text: &str) -> Result<(String, String), String> {
+    match text.split_once('=') {
+        Some((name, value)) if !name.is_empty() => Ok((name.to_owned(), value.to_owned())),
+        _ => Err("expected NAME=VALUE".to_owned()),
+    }
+}
+
+fn limit(text: &str) -> Result<(String, u64), String> {
+    let (name, value) = pair(text)?;
+    let value = value
+        .replace('_', "")
+        .parse()
+        .map_err(|_| format!("`{value}` is not a whole number"))?;
+    // A wrong name is refused here, where clap can say which flag it stood in.
+    Limits::default()
+        .set(&name, value)
+        .map_err(|error| error.to_string())?;
+    Ok((name, value))
+}
+
+impl Serve {
+    fn config(&self) -> Result<Config> {
+        let mut config = Config::default();
+        config.addr = self.addr;
+        config.vars.extend(self.vars.iter().cloned());
+        config.sockets_per_instance = self.sockets_per_instance;
+        for (name, value) in &self.limits {
+            config.limits.set(name, *value)?;
+        }
+        if !self.no_cache {
+            config.cache_dir = self.cache_dir.clone().or_else(default_cache_dir);
+        }
+        if let Some(directory) = &config.cache_dir {
+            std::fs::create_dir_all(directory).with_context(|| {
+                format!(
+                    "cannot make the component cache {} (choose another with --cache-dir, or --no-cache)",
+                    directory.display()
+                )
+            })?;
+            // Wasmtime wants it absolute.
+            config.cache_dir = Some(directory.canonicalize()?);
+        }
+        Ok(config)
+    }
+
+    fn runtime(&self) -> Result<tokio::runtime::Runtime> {
+        let mut builder = match self.threads {
+            Some(1) => tokio::runtime::Builder::new_current_thread(),
+            Some(threads) => {
+                let mut builder = tokio::runtime::Builder::new_multi_thread();
+                builder.worker_threads(threads.into());
+                builder
+            }
+            None => tokio::runtime::Builder::new_multi_thread(),
+        };
+        Ok(builder.enable_all().build()?)
+    }
+
+    fn start_log(&self) -> Result<()> {
+        let filter = EnvFilter::try_new(&self.log)
+            .with_context(|| format!("`{}` is no log filter (--log, RUST_LOG)", self.log))?;
+        let use_color = std::io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none();
+        let log = tracing_subscriber::fmt()
+            .with_env_filter(filter)
+            .with_ansi(use_color)
+            .with_writer(std::io::stderr);
+        match self.log_format {
+            LogFormat::Pretty => log.init(),
+            LogFormat::Json => log.json().init(),
+        }
+        Ok(())
+    }
+}
+
+/// `$XDG_CACHE_HOME/pairway`, or `~/.cache/pairway`; none for a user without a home.
+fn default_cache_dir() -> Option<PathBuf> {
+    let from = |name| std::env::var_os(name).map(PathBuf::from).filter(|path| path.is_absolute());
+    let base = from("XDG_CACHE_HOME").or_else(|| from("HOME").map(|home| home.join(".cache")))?;
+    Some(base.join("pairway"))
+}
+
+/// Do what the command line asks for.
+pub(crate) fn run(cli: Cli) -> Result<ExitCode> {
+    match cli.command {
+        Command::Serve(serve) => {
+            serve.start_log()?;
+            let runtime = serve.runtime()?;
+            let served = runtime.block_on(run_server(&serve));
+            // Whatever is still running has had its time.
+            runtime.shutdown_background();
+            served
+        }
+        Command::Limits => {
+            print_limits();
+            Ok(ExitCode::SUCCESS)
+        }
+    }
+}
+
+async fn run_server(serve: &Serve) -> Result<ExitCode> {
+    let config = serve.config()?;
+    // Signals are caught from here on, so that one during a long compilation is not lost.
+    let (mut interrupt, mut terminate) = (signal(SignalKind::interrupt())?, signal(SignalKind::terminate())?);
+    let worker = Worker::load(&serve.worker, &config)?;
+    let name = worker.name().to_owned();
+    let server = Server::bind(worker, &config).await?;
+    announce(&name, server.local_addr());
+    let shutdown = async {
+        tokio::select! {
+            _ = interrupt.recv() => {}
+            _ = terminate.recv() => {}
+        }
+        tracing::info!("shutting down; a second signal ends it at once");
+    };
+    let (second, mut begun) = tokio::sync::oneshot::channel();
+    let serving = server.serve(async {
+        shutdown.await;
+        drop(second.send(()));
+    });
+    tokio::pin!(serving);
+    let impatience = async {
+        drop((&mut begun).await);
+        let (mut interrupt, mut terminate) = (signal(SignalKind::interrupt())?, signal(SignalKind::terminate())?);
+        tokio::select! {
+            _ = interrupt.recv() => {}
+            _ = terminate.recv() => {}
+        }
+        anyhow::Ok(())
+    };
+    tokio::select! {
+        served = serving.as_mut() => {
+            served?;
+            tracing::info!("stopped");
+            Ok(ExitCode::SUCCESS)
+        }
+        impatient = impatience => {
+            impatient?;
+            tracing::warn!("stopped before everything was closed");
+            Ok(ExitCode::FAILURE)
+        }
+    }
+}
+
+#[expect(clippy::print_stdout, reason = "the address is what the command has to say, for people and scripts")]
+fn announce(name: &str, addr: SocketAddr) {
+    println!("pairway: serving {name} on http://{addr}");
+}
+
+#[expect(clippy::print_stdout, reason = "the list is what the command has to say")]
+fn print_limits() {
+    for limit in Limits::default().describe() {
+        println!("{:<24} {:>12}  {}", limit.name, limit.value, limit.doc);
+    }
+}

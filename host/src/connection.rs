@@ -1,0 +1,359 @@
+//! Owns one WebSocket connection from the 101 to the end of its TCP stream: the one task that reads and
+//! writes it. It answers pings and the peer's Close, hands messages to the owner of the end it is coupled
+//! with, and holds no buffer while nothing is under way.
+
+mod work;
+
+use std::future::poll_fn;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll, ready};
+use std::time::Duration;
+
+use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt, ReadBuf};
+use tokio::net::TcpStream;
+use tokio::time::{Instant, Sleep, timeout};
+
+use self::work::Work;
+use crate::config::{Limits, millis, size};
+use crate::counters::Counters;
+use crate::socket::decode::{Decoder, Item, Violation};
+use crate::socket::outbox::Order;
+use crate::socket::{Arrival, CloseCode, Delivery, End, MessageRef, Outbox, codec};
+
+/// What a connection is told to do next.
+enum Input {
+    Read(Box<Work>),
+    /// The outbox has something to say, and has been heard.
+    Told,
+    Eof,
+    TimedOut,
+}
+
+/// Why a connection waits for a time.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Deadline {
+    /// The peer has to answer our Close.
+    Close,
+    /// The peer has to read what is queued.
+    Stall,
+}
+
+/// One WebSocket connection.
+#[derive(Debug)]
+pub(crate) struct Connection {
+    stream: TcpStream,
+    end: Arc<End>,
+    outbox: Arc<Outbox>,
+    limits: Arc<Limits>,
+    counters: Arc<Counters>,
+    decoder: Decoder,
+    /// Frames that the operating system did not take at once.
+    pending: Vec<u8>,
+    written: usize,
+    order: Order,
+    deadline: Option<(Deadline, Pin<Box<Sleep>>)>,
+    /// The peer's Close has come: nothing behind it is read.
+    is_closed_by_peer: bool,
+}
+
+impl Connection {
+    pub(crate) fn new(
+        stream: TcpStream,
+        end: Arc<End>,
+        outbox: Arc<Outbox>,
+        limits: Arc<Limits>,
+        counters: Arc<Counters>,
+    ) -> Self {
+        let decoder = Decoder::new(size(limits.message_bytes));
+        Self {
+            stream,
+            end,
+            outbox,
+            limits,
+            counters,
+            decoder,
+            pending: Vec::new(),
+            written: 0,
+            order: Order::GoOn,
+            deadline: None,
+            is_closed_by_peer: false,
+        }
+    }
+
+    /// Serve the connection to its end. `early` is what the client sent behind its handshake.
+    pub(crate) async fn run(mut self, early: &[u8]) {
+        for piece in early.chunks(work::READ_BYTES) {
+            if !self.is_closed_by_peer {
+                self.on_read(Work::with(piece)).await;
+            }
+        }
+        let is_lost = self.serve().await.is_err();
+        self.outbox.gone();
+        if is_lost {
+            self.end.lost();
+            return;
+        }
+        self.linger().await;
+    }
+
+    /// Read and write until the end is ordered. `Err` if the connection was lost before.
+    async fn serve(&mut self) -> Result<(), Lost> {
+        loop {
+            let input = poll_fn(|cx| self.poll(cx)).await?;
+            match input {
+                Input::Read(work) => self.on_read(work).await,
+                Input::Told => {}
+                Input::Eof => return Err(Lost),
+                Input::TimedOut => self.on_deadline()?,
+            }
+            if self.order == Order::Drop {
+                return Err(Lost);
+            }
+            if self.order == Order::End && self.pending.is_empty() {
+                return Ok(());
+            }
+        }
+    }
+
+    fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Result<Input, Lost>> {
+        let order_before = self.order;
+        let wake = self.outbox.take(cx, &mut self.pending);
+        self.order = self.order.max(wake.order);
+        self.poll_write(cx)?;
+        self.set_deadline(wake.refused);
+        let is_done = self.order == Order::End && self.pending.is_empty();
+        if is_done || self.order > order_before {
+            // The caller sees what there is to do.
+            return Poll::Ready(Ok(Input::Told));
+        }
+        if let Some((_, sleep)) = &mut self.deadline
+            && sleep.as_mut().poll(cx).is_ready()
+        {
+            return Poll::Ready(Ok(Input::TimedOut));
+        }
+        if !self.may_read() {
+            return Poll::Pending;
+        }
+        let mut work = Work::take();
+        let mut buf = ReadBuf::new(&mut work.buf);
+        match Pin::new(&mut self.stream).poll_read(cx, &mut buf) {
+            Poll::Pending => {
+                work.put_back();
+                Poll::Pending
+            }
+            Poll::Ready(read) => {
+                work.len = buf.filled().len();
+                Poll::Ready(match read {
+                    Ok(()) if work.len == 0 => Ok(Input::Eof),
+                    Ok(()) => Ok(Input::Read(work)),
+                    Err(_) => Err(Lost),
+                })
+            }
+        }
+    }
+
+    /// A client that does not read is not read; nor is one whose messages nobody takes.
+    fn may_read(&self) -> bool {
+        if self.is_closed_by_peer || self.order >= Order::End {
+            return false;
+        }
+        if self.outbox.is_above_soft() {
+            self.counters.read_pauses.add(1);
+            return false;
+        }
+        self.end.waiting_bytes() <= size(self.limits.held_bytes)
+    }
+
+    fn set_deadline(&mut self, is_refused: bool) {
+        let wanted = match self.order {
+            // What is queued for the end has as long as a Close has.
+            Order::AwaitClose | Order::End | Order::Drop => Some((Deadline::Close, self.limits.close_timeout_ms)),
+            Order::GoOn if is_refused => Some((Deadline::Stall, self.limits.outbox_stall_ms)),
+            Order::GoOn => None,
+        };
+        match (wanted, &self.deadline) {
+            (None, _) => self.deadline = None,
+            (Some((kind, _)), Some((current, _))) if *current == kind => {}
+            (Some((kind, ms)), _) => {
+                let at = Instant::now() + millis(ms);
+                self.deadline = Some((kind, Box::pin(tokio::time::sleep_until(at))));
+            }
+        }
+    }
+
+    fn on_deadline(&mut self) -> Result<(), Lost> {
+        match self.deadline.take() {
+            Some((Deadline::Stall, _)) => {
+                // The Close joins the queue. Should that not move within the time of a Close, all is dropped.
+                let body = Some((CloseCode::TRY_AGAIN_LATER, "the client reads too slowly".to_owned()));
+                self.end.lost();
+                self.outbox.close(&body, Order::End);
+                Ok(())
+            }
+            Some((Deadline::Close, _)) | None => Err(Lost),
+        }
+    }
+
+    /// Write what is pending, as far as the operating system takes it.
+    fn poll_write(&mut self, cx: &mut Context<'_>) -> Result<(), Lost> {
+        while self.written < self.pending.len() {
+            match Pin::new(&mut self.stream).poll_write(cx, &self.pending[self.written..]) {
+                Poll::Pending => return Ok(()),
+                Poll::Ready(Ok(bytes)) if bytes > 0 => {
+                    self.written += bytes;
+                    self.note_written(bytes);
+                }
+                Poll::Ready(_) => return Err(Lost),
+            }
+        }
+        if !self.pending.is_empty() {
+            self.pending = Vec::new();
+            self.written = 0;
+        }
+        Ok(())
+    }
+
+    fn note_written(&self, bytes: usize) {
+        if self.outbox.written(bytes) {
+            self.end.raise_drain();
+        }
+    }
+
+    /// Take apart what was read, have it handled, and write what came of it with one call.
+    async fn on_read(&mut self, mut work: Box<Work>) {
+        let decoded = self.decoder.decode(&mut work.buf[..work.len], &mut work.items);
+        let violation = self.handle(&mut work).await.or(decoded.err());
+        self.flush(&mut work.out);
+        if let Some(violation) = violation {
+            self.on_violation(&violation);
+        }
+        work.put_back();
+    }
+
+    async fn handle(&mut self, work: &mut Work) -> Option<Violation> {
+        let Work { buf, items, out, .. } = work;
+        let mut messages = Vec::with_capacity(items.len());
+        for item in items.iter() {
+            let (text, bytes) = match item {
+                Item::Inline { text, at } => (*text, &buf[at.clone()]),
+                Item::Whole { text, bytes } => (*text, &bytes[..]),
+                Item::Ping { payload } => {
+                    // In its place among the answers to messages, so that those before it are handled first.
+                    self.deliver(&mut messages, out).await;
+                    self.answer(out, |out| codec::pong(payload, out));
+                    continue;
+                }
+                Item::Close(body) => {
+                    self.deliver(&mut messages, out).await;
+                    self.flush(out);
+                    self.is_closed_by_peer = true;
+                    if let Some(answer) = self.end.arrive(Arrival::Close(body.clone())) {
+                        self.outbox.close(&answer, Order::End);
+                    } else if self.end.close_order() == Order::End {
+                        self.outbox.order(Order::End);
+                    }
+                    return None;
+                }
+            };
+            messages.push(match text {
+                false => MessageRef::Binary(bytes),
+                true => match simdutf8::basic::from_utf8(bytes) {
+                    Ok(text) => MessageRef::Text(text),
+                    Err(_) => {
+                        self.deliver(&mut messages, out).await;
+                        return Some(Violation::utf8());
+                    }
+                },
+            });
+        }
+        self.deliver(&mut messages, out).await;
+        None
+    }
+
+    /// Put a frame of the host's own behind what is on its way, unless our Close has left.
+    fn answer(&self, out: &mut Vec<u8>, encode: impl FnOnce(&mut Vec<u8>)) {
+        if self.order == Order::GoOn {
+            let from = out.len();
+            encode(out);
+            self.outbox.put_behind_queue(out, from);
+        }
+    }
+
+    async fn deliver(&mut self, messages: &mut Vec<MessageRef<'_>>, out: &mut Vec<u8>) {
+        if messages.is_empty() {
+            return;
+        }
+        if let Some(owner) = self.end.taker() {
+            owner
+                .deliver(Delivery {
+                    socket: self.end.id(),
+                    messages,
+                    outbox: &self.outbox,
+                    out,
+                })
+                .await;
+        } else {
+            for message in messages.iter() {
+                self.end.arrive(Arrival::Message(message.to_message()));
+            }
+        }
+        messages.clear();
+    }
+
+    /// Write the frames of a turn, behind what is still pending.
+    fn flush(&mut self, out: &mut Vec<u8>) {
+        if out.is_empty() {
+            return;
+        }
+        let mut written = 0;
+        if self.pending.is_empty() {
+            written = self.stream.try_write(out).unwrap_or(0);
+            self.note_written(written);
+        }
+        if written < out.len() {
+            self.pending.extend_from_slice(&out[written..]);
+        }
+        out.clear();
+    }
+
+    /// The peer broke the protocol: it is told with a Close, and its connection ends.
+    fn on_violation(&mut self, violation: &Violation) {
+        self.counters.violations.add(1);
+        tracing::debug!(socket = self.end.id(), code = violation.code, reason = violation.reason, "protocol violation");
+        self.is_closed_by_peer = true;
+        let has_sent = self.end.has_sent_close();
+        self.end.failed(&violation.reason);
+        if has_sent {
+            self.outbox.order(Order::End);
+        } else {
+            let body = Some((violation.code, violation.reason.clone()));
+            self.outbox.close(&body, Order::End);
+        }
+    }
+
+    /// End the stream so that what was written last is read: a stream that is closed with bytes unread is
+    /// reset, and a reset can overtake our Close.
+    async fn linger(mut self) {
+        if self.stream.shutdown().await.is_err() {
+            return;
+        }
+        let mut work = Work::take();
+        let drain = poll_fn(|cx| {
+            loop {
+                let mut buf = ReadBuf::new(&mut work.buf);
+                let read = ready!(Pin::new(&mut self.stream).poll_read(cx, &mut buf));
+                if read.is_err() || buf.filled().is_empty() {
+                    return Poll::Ready(());
+                }
+            }
+        });
+        // Whether it came to its end or not, the connection is over now.
+        drop(timeout(Duration::from_millis(self.limits.linger_ms), drain).await);
+        work.put_back();
+    }
+}
+
+/// The connection ended without a Close.
+#[derive(Debug)]
+struct Lost;

@@ -1,0 +1,71 @@
+//! Owns the numbers that tell what a server has done: for tests that must not sleep, and for metrics.
+
+use std::sync::atomic::{AtomicU64, Ordering};
+
+macro_rules! counters {
+    ($($(#[doc = $doc:literal])+ $name:ident;)+) => {
+        /// What a server has done since it started. Gauges end in `_live`; all others only grow.
+        #[derive(Debug, Default)]
+        #[non_exhaustive]
+        pub struct Counters {
+            $($(#[doc = $doc])+ pub $name: Counter,)+
+        }
+
+        impl Counters {
+            /// Names and values, in the order of their declaration.
+            #[must_use]
+            pub fn snapshot(&self) -> Vec<(&'static str, u64)> {
+                vec![$((stringify!($name), self.$name.get()),)+]
+            }
+        }
+    };
+}
+
+counters! {
+    /// TCP connections accepted.
+    connections;
+    /// TCP connections open.
+    connections_live;
+    /// Times that accepting paused because descriptors had run out.
+    accept_pauses;
+    /// Requests given to the worker.
+    requests;
+    /// WebSockets opened by a 101.
+    sockets;
+    /// WebSockets open.
+    sockets_live;
+    /// Instances made.
+    instances;
+    /// Instances alive.
+    instances_live;
+    /// Turns run.
+    turns;
+    /// Events given to instances.
+    events;
+    /// Instances that died of a fault.
+    faults;
+    /// Frames that broke the protocol or a limit.
+    violations;
+    /// Times that a connection was left unread because its outbox was above the soft bound.
+    read_pauses;
+}
+
+/// One number.
+#[derive(Debug, Default)]
+pub struct Counter(AtomicU64);
+
+impl Counter {
+    /// The value.
+    #[must_use]
+    pub fn get(&self) -> u64 {
+        self.0.load(Ordering::Relaxed)
+    }
+
+    pub(crate) fn add(&self, n: u64) {
+        self.0.fetch_add(n, Ordering::Relaxed);
+    }
+
+    pub(crate) fn sub(&self, n: u64) {
+        self.0.fetch_sub(n, Ordering::Relaxed);
+    }
+}

@@ -1,0 +1,89 @@
+//! Owns what is open, and how it is brought to its end when the server shuts down: HTTP connections finish
+//! their response, sockets are closed with 1001, and what is left after a while is dropped.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use tokio::time::timeout;
+use tokio_util::sync::{CancellationToken, WaitForCancellationFuture};
+use tokio_util::task::TaskTracker;
+
+use crate::socket::outbox::Order;
+use crate::socket::{CloseCode, End, Outbox, SocketId};
+
+/// Everything that is open on one server.
+#[derive(Debug, Default)]
+pub(crate) struct Drain {
+    tasks: TaskTracker,
+    begun: CancellationToken,
+    sockets: Mutex<HashMap<SocketId, (Arc<End>, Arc<Outbox>)>>,
+}
+
+/// A socket that is open; it is no longer once this is dropped.
+#[derive(Debug)]
+pub(crate) struct OpenSocket {
+    drain: Arc<Drain>,
+    id: SocketId,
+}
+
+impl Drop for OpenSocket {
+    fn drop(&mut self) {
+        self.drain.sockets().remove(&self.id);
+    }
+}
+
+impl Drain {
+    fn sockets(&self) -> MutexGuard<'_, HashMap<SocketId, (Arc<End>, Arc<Outbox>)>> {
+        self.sockets.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Run a task that the drain waits for.
+    pub(crate) fn spawn(&self, task: impl Future<Output = ()> + Send + 'static) {
+        self.tasks.spawn(task);
+    }
+
+    /// Enter a socket, which is closed at once if the drain has begun.
+    pub(crate) fn open(self: &Arc<Self>, end: &Arc<End>, outbox: &Arc<Outbox>) -> OpenSocket {
+        self.sockets()
+            .insert(end.id(), (Arc::clone(end), Arc::clone(outbox)));
+        if self.begun.is_cancelled() {
+            going_away(end);
+        }
+        OpenSocket {
+            drain: Arc::clone(self),
+            id: end.id(),
+        }
+    }
+
+    /// Wait until the drain begins.
+    pub(crate) fn begun(&self) -> WaitForCancellationFuture<'_> {
+        self.begun.cancelled()
+    }
+
+    /// Bring everything to its end, within this time. Gives how many tasks had to be left behind.
+    pub(crate) async fn run(&self, within: Duration) -> usize {
+        self.begun.cancel();
+        self.tasks.close();
+        let open: Vec<_> = self.sockets().values().cloned().collect();
+        for (end, _) in &open {
+            going_away(end);
+        }
+        drop(open);
+        if timeout(within, self.tasks.wait()).await.is_ok() {
+            return 0;
+        }
+        let left = self.tasks.len();
+        for (_, outbox) in self.sockets().values() {
+            outbox.order(Order::Drop);
+        }
+        left
+    }
+}
+
+fn going_away(end: &End) {
+    end.close_by_host(&Some((
+        CloseCode::GOING_AWAY,
+        "the server is shutting down".to_owned(),
+    )));
+}

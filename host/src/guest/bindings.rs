@@ -1,0 +1,10 @@
+//! The types and traits that wasmtime makes of `wit/`. Nothing else.
+
+wasmtime::component::bindgen!({
+    path: "../wit",
+    world: "worker",
+    imports: { default: trappable },
+    exports: { default: async },
+    ownership: Borrowing { duplicate_if_necessary: true },
+    with: { "pairway:worker/sockets.web-socket": crate::guest::store::Handle },
+});

@@ -1,0 +1,65 @@
+//! Owns the imports of `wit/http.wit`: the Response contract.
+
+use super::wit::http::{Host, RequestResult, ResponseResult};
+use super::{GuestState, WitError};
+use crate::guest::store::{Answer, Staged};
+use crate::socket::Departure;
+
+impl Host for GuestState {
+    fn respond(&mut self, request: u64, response: ResponseResult) -> wasmtime::Result<Result<(), WitError>> {
+        let socket = match response.socket {
+            Some(socket) => Some(self.table.delete(socket)?),
+            None => None,
+        };
+        let Some(asked) = self.requests.get(&request) else {
+            return Ok(Err(WitError::UnknownRequest(request)));
+        };
+        if let Err(text) = check(&response.status, &response.headers, response.body.is_empty(), socket.is_some()) {
+            return Ok(Err(WitError::InvalidResponse(text)));
+        }
+        if socket.is_some() && !asked.wants_web_socket {
+            let text = "status 101 for a request without `Upgrade: websocket`";
+            return Ok(Err(WitError::InvalidResponse(text.to_owned())));
+        }
+        let socket = match socket.map(|handle| Departure::new(&handle.0)).transpose() {
+            Ok(socket) => socket,
+            Err(error) => return Ok(Err(error.into())),
+        };
+        let Some(asked) = self.requests.remove(&request) else {
+            return Ok(Err(WitError::UnknownRequest(request)));
+        };
+        self.effects.staged.push(Staged::Respond {
+            reply: asked.reply,
+            answer: Answer {
+                status: response.status,
+                headers: response.headers,
+                body: response.body,
+                socket,
+            },
+        });
+        Ok(Ok(()))
+    }
+
+    fn fetch(&mut self, _request: RequestResult) -> wasmtime::Result<Result<u64, WitError>> {
+        Ok(Err(WitError::Unsupported("http.fetch".to_owned())))
+    }
+}
+
+fn check(status: &u16, headers: &[(String, Vec<u8>)], is_empty: bool, has_socket: bool) -> Result<(), String> {
+    match (status, has_socket) {
+        (101, true) if !is_empty => return Err("status 101 with a body".to_owned()),
+        (101, true) | (200..=599, false) => {}
+        (101, false) => return Err("status 101 without a socket".to_owned()),
+        (_, true) => return Err(format!("a socket with status {status}, not 101")),
+        (_, false) => return Err(format!("status {status} is not between 200 and 599")),
+    }
+    for (name, value) in headers {
+        if hyper::header::HeaderName::from_bytes(name.as_bytes()).is_err() {
+            return Err(format!("{name:?} is no header name"));
+        }
+        if hyper::header::HeaderValue::from_bytes(value).is_err() {
+            return Err(format!("the value of header {name} has bytes that a header cannot hold"));
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,130 @@
+//! Owns `send`, the one import that is worth a way of its own: it encodes the frame straight out of the
+//! guest's memory, where the generated bindings would copy the message into a `Vec` first (a tenth of the
+//! cost of a 64 KiB echo).
+
+use std::sync::Arc;
+
+use wasmtime::StoreContextMut;
+use wasmtime::component::{ComponentType, Lift, Linker, Resource, WasmList, WasmStr};
+
+use super::{GuestState, WitError};
+use crate::config::size;
+use crate::guest::store::{Handle, Staged};
+use crate::socket::codec;
+use crate::socket::end::Link;
+use crate::socket::state::SendVerdict;
+use crate::socket::{End, MessageRef};
+
+/// `message` of `wit/types.wit`, still in the guest's memory.
+#[derive(ComponentType, Lift)]
+#[component(variant)]
+enum GuestMessage {
+    #[component(name = "text")]
+    Text(WasmStr),
+    #[component(name = "binary")]
+    Binary(WasmList<u8>),
+}
+
+/// Put `send` in the place of the one that the bindings made.
+pub(super) fn link(linker: &mut Linker<GuestState>) -> wasmtime::Result<()> {
+    linker.allow_shadowing(true);
+    linker
+        .instance("pairway:worker/sockets@0.1.0")?
+        .func_wrap("[method]web-socket.send", |store, (socket, message)| {
+            Ok((send(store, &socket, &message)?,))
+        })?;
+    linker.allow_shadowing(false);
+    Ok(())
+}
+
+fn send(
+    mut store: StoreContextMut<'_, GuestState>,
+    socket: &Resource<Handle>,
+    message: &GuestMessage,
+) -> wasmtime::Result<Result<(), WitError>> {
+    let end = Arc::clone(&store.data().table.get(socket)?.0);
+    // The buffer is taken out while guest memory is borrowed from the same store.
+    let mut frames = std::mem::take(&mut store.data_mut().effects.frames);
+    let from = frames.len();
+    let read = match message {
+        GuestMessage::Text(text) => text
+            .to_str(&store)
+            .map(|text| stage(&end, MessageRef::Text(&text), &mut frames)),
+        GuestMessage::Binary(list) => Ok(stage(
+            &end,
+            MessageRef::Binary(list.as_le_slice(&store)),
+            &mut frames,
+        )),
+    };
+    let state = store.data_mut();
+    state.effects.frames = frames;
+    Ok(state.finish_send(&end, read?, from))
+}
+
+/// What [`stage`] made of a message.
+pub(super) enum Encoded {
+    Frame(Arc<crate::socket::Outbox>),
+    Message(Arc<End>, crate::socket::Message),
+    Dropped,
+    Refused(WitError),
+}
+
+/// Encode a message for where its end leads to.
+pub(super) fn stage(end: &End, message: MessageRef<'_>, frames: &mut Vec<u8>) -> Encoded {
+    let link = match end.on_send() {
+        Err(_) => return Encoded::Refused(WitError::NotAccepted),
+        Ok((SendVerdict::Refuse, _)) => return Encoded::Refused(WitError::Closed),
+        Ok((SendVerdict::Drop, _)) => return Encoded::Dropped,
+        Ok((SendVerdict::Take, link)) => link,
+    };
+    match link {
+        Link::Wire(outbox) => {
+            codec::message(message, frames);
+            Encoded::Frame(outbox)
+        }
+        Link::Peer(peer) => match peer.upgrade() {
+            Some(peer) => Encoded::Message(peer, message.to_message()),
+            None => Encoded::Dropped,
+        },
+        Link::Gone => Encoded::Dropped,
+    }
+}
+
+impl GuestState {
+    /// Stage what was encoded behind `from`, unless the socket's outbox is full.
+    pub(super) fn finish_send(
+        &mut self,
+        end: &Arc<End>,
+        encoded: Encoded,
+        from: usize,
+    ) -> Result<(), WitError> {
+        let hard = size(self.host.limits.outbox_hard_bytes);
+        let staged = self.effects.staged_bytes(end.id());
+        match encoded {
+            Encoded::Frame(outbox) => {
+                let before = outbox.buffered() + staged;
+                if before > 0 && before + self.effects.frames.len() - from > hard {
+                    self.effects.frames.truncate(from);
+                    outbox.refuse();
+                    return Err(WitError::OutboxFull(before as u64));
+                }
+                self.effects.stage_frames(end.id(), outbox, from);
+                Ok(())
+            }
+            Encoded::Message(peer, message) => {
+                let before = peer.waiting_bytes() + staged;
+                if before > 0 && before + message.cost() > hard {
+                    end.want_drain();
+                    return Err(WitError::OutboxFull(before as u64));
+                }
+                self.effects.count(end.id(), message.cost());
+                self.effects
+                    .staged
+                    .push(Staged::Message { to: peer, message });
+                Ok(())
+            }
+            Encoded::Dropped => Ok(()),
+            Encoded::Refused(error) => Err(error),
+        }
+    }
+}

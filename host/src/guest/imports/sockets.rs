@@ -1,0 +1,212 @@
+//! Owns the imports of `wit/sockets.wit`, but for `send`.
+
+use std::sync::Arc;
+
+use wasmtime::component::Resource;
+
+use super::wit::sockets::{
+    AcceptOptions, ConnectOptions, Host, HostWebSocket, KeepAlive, ReadyState as WitReadyState, UpgradeRequest,
+};
+use super::wit::types::MessageResult;
+use super::{GuestState, WitError, send};
+use crate::config::size;
+use crate::guest::store::{Handle, Staged};
+use crate::socket::end::{ClaimError, Link};
+use crate::socket::message::{BadClose, check_close};
+use crate::socket::{End, MessageRef, ReadyState, SocketId};
+
+type Socket = Resource<Handle>;
+type Refusable<T> = wasmtime::Result<Result<T, WitError>>;
+
+impl From<ClaimError> for WitError {
+    fn from(error: ClaimError) -> Self {
+        match error {
+            ClaimError::AlreadyAccepted => Self::AlreadyAccepted,
+            ClaimError::AlreadyUsed => Self::AlreadyUsed,
+        }
+    }
+}
+
+impl From<BadClose> for WitError {
+    fn from(error: BadClose) -> Self {
+        match error {
+            BadClose::Code(code) => Self::InvalidCloseCode(code),
+            BadClose::Reason(text) => Self::InvalidCloseReason(text),
+        }
+    }
+}
+
+impl GuestState {
+    fn end(&self, socket: &Socket) -> wasmtime::Result<&Arc<End>> {
+        Ok(&self.table.get(socket)?.0)
+    }
+
+    fn close_end(&mut self, end: &Arc<End>, code: Option<u16>, reason: Option<String>) -> Result<(), WitError> {
+        let body = check_close(code, reason, size(self.host.limits.close_reason_bytes))?;
+        let link = end.on_close().map_err(|_| WitError::NotAccepted)?;
+        let end = Arc::clone(end);
+        match link {
+            Some(Link::Wire(outbox)) => self.effects.staged.push(Staged::CloseWire { end, outbox, body }),
+            Some(Link::Peer(peer)) => {
+                if let Some(to) = peer.upgrade() {
+                    self.effects
+                        .staged
+                        .push(Staged::ClosePeer { from: end, to, body });
+                }
+            }
+            Some(Link::Gone) | None => {}
+        }
+        Ok(())
+    }
+}
+
+impl HostWebSocket for GuestState {
+    fn id(&mut self, socket: Socket) -> wasmtime::Result<SocketId> {
+        Ok(self.end(&socket)?.id())
+    }
+
+    fn accept(&mut self, socket: Socket, options: AcceptOptions) -> Refusable<()> {
+        let end = Arc::clone(self.end(&socket)?);
+        let limit = self.host.limits.sockets;
+        if self.ends.len() as u64 >= limit && !self.ends.contains_key(&end.id()) {
+            return Ok(Err(WitError::TooManySockets(u32::try_from(limit).unwrap_or(u32::MAX))));
+        }
+        if let Err(error) = end.accept(self.owner.clone(), options.half_open) {
+            return Ok(Err(error.into()));
+        }
+        self.ends.entry(end.id()).or_insert(end);
+        Ok(Ok(()))
+    }
+
+    fn send(&mut self, socket: Socket, message: MessageResult) -> Refusable<()> {
+        // Shadowed by `send.rs`, which does the same without this copy of the message.
+        let end = Arc::clone(self.end(&socket)?);
+        let from = self.effects.frames.len();
+        let encoded = send::stage(&end, as_ref(&message), &mut self.effects.frames);
+        Ok(self.finish_send(&end, encoded, from))
+    }
+
+    fn close(&mut self, socket: Socket, code: Option<u16>, reason: Option<String>) -> Refusable<()> {
+        let end = Arc::clone(self.end(&socket)?);
+        Ok(self.close_end(&end, code, reason))
+    }
+
+    fn ready_state(&mut self, socket: Socket) -> wasmtime::Result<WitReadyState> {
+        Ok(match self.end(&socket)?.ready_state() {
+            ReadyState::Open => WitReadyState::Open,
+            ReadyState::Closing => WitReadyState::Closing,
+            ReadyState::Closed => WitReadyState::Closed,
+        })
+    }
+
+    fn url(&mut self, socket: Socket) -> wasmtime::Result<Option<String>> {
+        self.end(&socket)?;
+        Ok(None)
+    }
+
+    fn protocol(&mut self, socket: Socket) -> wasmtime::Result<String> {
+        self.end(&socket)?;
+        Ok(String::new())
+    }
+
+    fn extensions(&mut self, socket: Socket) -> wasmtime::Result<String> {
+        self.end(&socket)?;
+        Ok(String::new())
+    }
+
+    fn buffered_amount(&mut self, socket: Socket) -> wasmtime::Result<u64> {
+        let end = Arc::clone(self.end(&socket)?);
+        let queued = match end.link() {
+            Link::Wire(outbox) => outbox.buffered(),
+            Link::Peer(peer) => peer.upgrade().map_or(0, |peer| peer.waiting_bytes()),
+            Link::Gone => 0,
+        };
+        Ok((queued + self.effects.staged_bytes(end.id())) as u64)
+    }
+
+    fn pause(&mut self, socket: Socket) -> wasmtime::Result<()> {
+        let end = Arc::clone(self.end(&socket)?);
+        self.effects.staged.push(Staged::Pause { end, paused: true });
+        Ok(())
+    }
+
+    fn resume(&mut self, socket: Socket) -> wasmtime::Result<()> {
+        let end = Arc::clone(self.end(&socket)?);
+        self.effects.staged.push(Staged::Pause { end, paused: false });
+        Ok(())
+    }
+
+    fn attachment(&mut self, socket: Socket) -> wasmtime::Result<Option<Vec<u8>>> {
+        Ok(self.end(&socket)?.attachment())
+    }
+
+    fn set_attachment(&mut self, socket: Socket, value: Option<Vec<u8>>) -> Refusable<()> {
+        let limit = self.host.limits.attachment_bytes;
+        if value.as_ref().is_some_and(|value| value.len() as u64 > limit) {
+            return Ok(Err(WitError::AttachmentTooLarge(limit)));
+        }
+        self.end(&socket)?.set_attachment(value);
+        Ok(Ok(()))
+    }
+
+    fn request(&mut self, socket: Socket) -> wasmtime::Result<Option<UpgradeRequest>> {
+        Ok(self.end(&socket)?.request().map(|request| UpgradeRequest {
+            uri: request.uri.clone(),
+            headers: request.headers.clone(),
+        }))
+    }
+
+    fn set_keep_alive(&mut self, socket: Socket, _options: Option<KeepAlive>) -> Refusable<()> {
+        self.end(&socket)?;
+        Ok(Err(WitError::Unsupported("web-socket.set-keep-alive".to_owned())))
+    }
+
+    fn drop(&mut self, socket: Socket) -> wasmtime::Result<()> {
+        self.table.delete(socket)?;
+        Ok(())
+    }
+}
+
+impl Host for GuestState {
+    fn web_socket_pair(&mut self) -> Refusable<(Socket, Socket)> {
+        let (client, server) = End::pair(self.host.next_socket_id(), self.host.next_socket_id());
+        Ok(Ok((
+            self.table.push(Handle(client))?,
+            self.table.push(Handle(server))?,
+        )))
+    }
+
+    fn get_web_socket(&mut self, id: SocketId) -> wasmtime::Result<Option<Socket>> {
+        let Some(end) = self.ends.get(&id).cloned() else {
+            return Ok(None);
+        };
+        Ok(Some(self.table.push(Handle(end))?))
+    }
+
+    fn broadcast(&mut self, to: Vec<SocketId>, message: MessageResult) -> wasmtime::Result<u32> {
+        let mut taken = 0;
+        for id in to {
+            let Some(end) = self.ends.get(&id).cloned() else {
+                continue;
+            };
+            let from = self.effects.frames.len();
+            let encoded = send::stage(&end, as_ref(&message), &mut self.effects.frames);
+            let is_taken = !matches!(encoded, send::Encoded::Dropped);
+            if self.finish_send(&end, encoded, from).is_ok() && is_taken {
+                taken += 1;
+            }
+        }
+        Ok(taken)
+    }
+
+    fn connect(&mut self, _url: String, _options: ConnectOptions) -> Refusable<Socket> {
+        Ok(Err(WitError::Unsupported("sockets.connect".to_owned())))
+    }
+}
+
+fn as_ref(message: &MessageResult) -> MessageRef<'_> {
+    match message {
+        MessageResult::Text(text) => MessageRef::Text(text),
+        MessageResult::Binary(bytes) => MessageRef::Binary(bytes),
+    }
+}

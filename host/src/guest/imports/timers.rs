@@ -1,0 +1,34 @@
+//! Owns the imports of `wit/timers.wit`.
+
+use std::time::Duration;
+
+use super::wit::timers::Host;
+use super::{GuestState, WitError};
+use crate::guest::store::{Staged, Token};
+
+impl Host for GuestState {
+    fn start(&mut self, delay_ms: u64) -> wasmtime::Result<Result<Token, WitError>> {
+        let limits = &self.host.limits;
+        if delay_ms > limits.timer_ms {
+            return Ok(Err(WitError::TimeoutTooLong(limits.timer_ms)));
+        }
+        if self.timers.len() as u64 >= limits.timers {
+            let limit = u32::try_from(limits.timers).unwrap_or(u32::MAX);
+            return Ok(Err(WitError::TooManyTimers(limit)));
+        }
+        let token = self.next_id();
+        self.timers.insert(token);
+        let delay = Duration::from_millis(delay_ms);
+        self.effects
+            .staged
+            .push(Staged::StartTimer { token, delay });
+        Ok(Ok(token))
+    }
+
+    fn cancel(&mut self, token: Token) -> wasmtime::Result<()> {
+        if self.timers.remove(&token) {
+            self.effects.staged.push(Staged::CancelTimer { token });
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,290 @@
+//! Owns one live instance: making it, and one call into it with a batch of events. What the guest asked
+//! for lies in its [`Effects`] afterwards; doing it is the session's part.
+
+use std::sync::{Arc, Weak};
+use std::time::Duration;
+
+use tokio::sync::oneshot;
+use wasmtime::{Store, Trap, UpdateDeadline};
+use wasmtime_wasi::{ResourceTable, WasiCtxBuilder};
+
+use super::bindings::exports::pairway::worker::events as wit;
+use super::bindings::pairway::worker::types::{CloseInfo as WitCloseInfo, MessageParam};
+use super::bindings::{Worker, pairway};
+use super::engine::{Component, TICK};
+use super::log::GuestLog;
+use super::memory::Memory;
+use super::store::{Answer, Asked, Effects, GuestState, Host, Request, Token};
+use crate::config::size;
+use crate::error::Fault;
+use crate::socket::{MessageRef, Owner, SocketEvent, SocketId};
+
+/// Ticks that a turn runs before it yields: with fewer than two a tick that falls into a short turn makes
+/// it yield with its session locked, and everyone queues behind it (half again the cost of a message).
+const TICKS_BEFORE_YIELD: u64 = 2;
+
+/// One thing that happened, as a session's inbox keeps it.
+#[derive(Debug)]
+pub(crate) enum Event {
+    Start,
+    Fetch {
+        request: Box<Request>,
+        /// Taken when the instance learns of the request.
+        reply: Option<oneshot::Sender<Answer>>,
+    },
+    Socket(SocketId, SocketEvent),
+    Completed(Token),
+}
+
+/// Messages that are handed over where they lie, behind those of the inbox.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Direct<'a> {
+    pub(crate) socket: SocketId,
+    pub(crate) messages: &'a [MessageRef<'a>],
+}
+
+/// One live instance of a worker.
+pub(crate) struct Instance {
+    store: Store<GuestState>,
+    worker: Worker,
+    component: Arc<Component>,
+}
+
+impl std::fmt::Debug for Instance {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Instance")
+            .field("state", self.store.data())
+            .finish_non_exhaustive()
+    }
+}
+
+impl Instance {
+    pub(crate) async fn new(component: Arc<Component>, host: Host, owner: Weak<dyn Owner>) -> Result<Self, Fault> {
+        let limits = Arc::clone(&host.limits);
+        let log = |is_stderr| GuestLog::new(Arc::clone(&component.name), is_stderr, limits.log_bytes_per_second);
+        let wasi = WasiCtxBuilder::new()
+            .envs(&host.vars)
+            .arg(&*component.name)
+            .stdout(log(false))
+            .stderr(log(true))
+            .allow_tcp(false)
+            .allow_udp(false)
+            .build();
+        let state = GuestState {
+            wasi,
+            table: ResourceTable::new(),
+            memory: Memory::new(size(limits.memory_bytes)),
+            host,
+            owner,
+            effects: Effects::default(),
+            ends: std::collections::HashMap::new(),
+            requests: std::collections::HashMap::new(),
+            timers: std::collections::HashSet::new(),
+            next_id: 0,
+            ticks_left: 0,
+        };
+        let mut store = Store::new(component.pre.engine(), state);
+        store.limiter(|state| &mut state.memory);
+        store.epoch_deadline_callback(|mut store| {
+            let state = store.data_mut();
+            state.ticks_left = state.ticks_left.saturating_sub(TICKS_BEFORE_YIELD);
+            Ok(if state.ticks_left == 0 {
+                UpdateDeadline::Interrupt
+            } else {
+                UpdateDeadline::Yield(TICKS_BEFORE_YIELD)
+            })
+        });
+        allow_cpu(&mut store);
+        let running = component.clock.run();
+        let made = component.pre.instantiate_async(&mut store).await;
+        drop(running);
+        match made {
+            Ok(worker) => Ok(Self {
+                store,
+                worker,
+                component,
+            }),
+            Err(error) => Err(match fault(&store, &error) {
+                Fault::Trap(_) => Fault::Instantiate(format!("{error:#}")),
+                fault => fault,
+            }),
+        }
+    }
+
+    /// One turn. After a fault the instance can only be given up.
+    pub(crate) async fn turn(&mut self, inbox: &mut [Event], direct: Option<Direct<'_>>) -> Result<(), Fault> {
+        let ids = self.begin(inbox);
+        let headers: Vec<_> = inbox.iter().filter_map(header_list).collect();
+        let mut fetches = ids.into_iter().zip(&headers);
+        let direct_len = direct.map_or(0, |direct| direct.messages.len());
+        let mut events = Vec::with_capacity(inbox.len() + direct_len);
+        for event in inbox.iter() {
+            if self.is_due(event) {
+                events.push(lower(event, &mut fetches));
+            }
+        }
+        if let Some(direct) = direct {
+            for message in direct.messages {
+                events.push(wit_message(direct.socket, *message));
+            }
+        }
+        let counters = &self.store.data().host.counters;
+        counters.turns.add(1);
+        counters.events.add(events.len() as u64);
+        self.call(&events).await?;
+        self.end(inbox);
+        Ok(())
+    }
+
+    /// Register what a batch brings. Gives the ids of its requests.
+    fn begin(&mut self, inbox: &mut [Event]) -> Vec<u64> {
+        let state = self.store.data_mut();
+        state.effects.clear();
+        state.memory.was_denied = false;
+        let mut ids = Vec::new();
+        for event in inbox {
+            if let Event::Fetch { request, reply } = event
+                && let Some(reply) = reply.take()
+            {
+                let id = state.next_id();
+                let wants_web_socket = request.wants_web_socket;
+                state.requests.insert(id, Asked { wants_web_socket, reply });
+                ids.push(id);
+            }
+        }
+        ids
+    }
+
+    /// Whether the guest still waits for this event.
+    fn is_due(&self, event: &Event) -> bool {
+        let state = self.store.data();
+        match event {
+            Event::Start | Event::Fetch { .. } => true,
+            Event::Socket(id, _) => state.ends.contains_key(id),
+            Event::Completed(token) => state.timers.contains(token),
+        }
+    }
+
+    async fn call(&mut self, events: &[wit::Event<'_>]) -> Result<(), Fault> {
+        let wall_ms = self.store.data().host.limits.turn_wall_ms;
+        allow_cpu(&mut self.store);
+        let running = self.component.clock.run();
+        let call = self
+            .worker
+            .pairway_worker_events()
+            .call_handle(&mut self.store, events);
+        // Dropping the call is safe only because the store is dropped with it, which is what a fault leads to.
+        let called = tokio::time::timeout(Duration::from_millis(wall_ms), call).await;
+        drop(running);
+        match called {
+            Ok(Ok(())) => Ok(()),
+            Ok(Err(error)) => Err(fault(&self.store, &error)),
+            Err(_) => Err(Fault::WallTime(wall_ms)),
+        }
+    }
+
+    /// Let go of what a batch has ended.
+    fn end(&mut self, inbox: &[Event]) {
+        let state = self.store.data_mut();
+        let bound = size(state.host.limits.held_bytes);
+        for event in inbox {
+            match event {
+                Event::Socket(id, SocketEvent::Message(message)) => {
+                    if let Some(end) = state.ends.get(id) {
+                        end.took(message.cost(), bound);
+                    }
+                }
+                Event::Socket(id, SocketEvent::Close(_) | SocketEvent::Error(_)) => {
+                    if state.ends.get(id).is_some_and(|end| end.settle()) {
+                        state.ends.remove(id);
+                    }
+                }
+                Event::Completed(token) => {
+                    state.timers.remove(token);
+                }
+                Event::Start | Event::Fetch { .. } | Event::Socket(_, SocketEvent::Drain) => {}
+            }
+        }
+    }
+
+    pub(crate) fn state(&mut self) -> &mut GuestState {
+        self.store.data_mut()
+    }
+}
+
+/// Give the coming call its CPU budget.
+fn allow_cpu(store: &mut Store<GuestState>) {
+    let state = store.data_mut();
+    let tick_ms = u64::try_from(TICK.as_millis()).expect("a tick is a few milliseconds");
+    state.ticks_left = state.host.limits.turn_cpu_ms.div_ceil(tick_ms).max(TICKS_BEFORE_YIELD);
+    store.set_epoch_deadline(TICKS_BEFORE_YIELD);
+}
+
+/// What an error of wasmtime means for the user of the worker.
+fn fault(store: &Store<GuestState>, error: &wasmtime::Error) -> Fault {
+    let limits = &store.data().host.limits;
+    if let Some(Trap::Interrupt) = error.downcast_ref::<Trap>() {
+        return Fault::CpuTime(limits.turn_cpu_ms);
+    }
+    if store.data().memory.was_denied {
+        return Fault::OutOfMemory(limits.memory_bytes);
+    }
+    tracing::debug!(target: "pairway::worker", "{error:?}");
+    Fault::Trap(error.root_cause().to_string())
+}
+
+type Headers<'a> = Vec<(&'a str, &'a [u8])>;
+
+fn header_list(event: &Event) -> Option<Headers<'_>> {
+    let Event::Fetch { request, .. } = event else {
+        return None;
+    };
+    Some(
+        request
+            .headers
+            .iter()
+            .map(|(name, value)| (name.as_str(), value.as_slice()))
+            .collect(),
+    )
+}
+
+fn lower<'a>(event: &'a Event, fetches: &mut impl Iterator<Item = (u64, &'a Headers<'a>)>) -> wit::Event<'a> {
+    match event {
+        Event::Start => wit::Event::Start(wit::InstanceKind::Worker),
+        Event::Fetch { request, .. } => {
+            let (id, headers) = fetches.next().expect("begin() gave an id to each request");
+            wit::Event::Fetch((
+                id,
+                pairway::worker::http::RequestParam {
+                    method: &request.method,
+                    uri: &request.uri,
+                    headers,
+                    body: &request.body,
+                    peer: request.peer.as_deref(),
+                },
+            ))
+        }
+        Event::Socket(id, SocketEvent::Message(message)) => wit_message(*id, message.as_ref()),
+        Event::Socket(id, SocketEvent::Close(info)) => wit::Event::Close((
+            *id,
+            WitCloseInfo {
+                code: info.code,
+                reason: &info.reason,
+                was_clean: info.was_clean,
+            },
+        )),
+        Event::Socket(id, SocketEvent::Error(text)) => wit::Event::Error((*id, text)),
+        Event::Socket(id, SocketEvent::Drain) => wit::Event::Drain(*id),
+        Event::Completed(token) => wit::Event::Completed((*token, wit::Outcome::Done)),
+    }
+}
+
+fn wit_message(socket: SocketId, message: MessageRef<'_>) -> wit::Event<'_> {
+    wit::Event::Message((
+        socket,
+        match message {
+            MessageRef::Text(text) => MessageParam::Text(text),
+            MessageRef::Binary(bytes) => MessageParam::Binary(bytes),
+        },
+    ))
+}

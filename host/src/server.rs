@@ -1,0 +1,170 @@
+//! Owns the listener: accepts connections, within the bounds of the machine, gives each to hyper, and
+//! drains them when told to stop.
+
+use std::future::Future;
+use std::io;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use hyper::server::conn::http1;
+use hyper::service::service_fn;
+use hyper_util::rt::{TokioIo, TokioTimer};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+
+use crate::config::{Config, millis, size};
+use crate::counters::Counters;
+use crate::drain::Drain;
+use crate::error::Error;
+use crate::service::{Place, Service};
+use crate::worker::{Sessions, Worker};
+
+/// How long accepting pauses when descriptors have run out and none has been given back.
+const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
+
+/// A server that listens and is about to serve a worker.
+#[derive(Debug)]
+pub struct Server {
+    listener: TcpListener,
+    local: SocketAddr,
+    sessions: Arc<Sessions>,
+    drain: Arc<Drain>,
+    places: Arc<Semaphore>,
+}
+
+impl Server {
+    /// Listen on [`Config::addr`].
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Bind`] if the address is taken or not this machine's; [`Error::Config`] if the limits
+    /// contradict each other.
+    pub async fn bind(worker: Worker, config: &Config) -> Result<Self, Error> {
+        config.limits.check()?;
+        let bind = |source| Error::Bind {
+            addr: config.addr,
+            source,
+        };
+        let listener = TcpListener::bind(config.addr).await.map_err(bind)?;
+        let local = listener.local_addr().map_err(bind)?;
+        let places = size(config.limits.connections).min(Semaphore::MAX_PERMITS);
+        Ok(Self {
+            listener,
+            local,
+            sessions: Arc::new(Sessions::new(&worker, config)),
+            drain: Arc::default(),
+            places: Arc::new(Semaphore::new(places)),
+        })
+    }
+
+    /// The address it listens on, with the port that was chosen if [`Config::addr`] had port 0.
+    #[must_use]
+    pub fn local_addr(&self) -> SocketAddr {
+        self.local
+    }
+
+    /// The numbers that tell what the server does.
+    #[must_use]
+    pub fn counters(&self) -> Arc<Counters> {
+        Arc::clone(&self.sessions.host.counters)
+    }
+
+    /// Serve until `shutdown` is done; then stop accepting, let responses finish, close sockets with 1001,
+    /// and wait for them as long as the limit `drain_ms` allows.
+    ///
+    /// # Errors
+    ///
+    /// None at present: what goes wrong with a connection ends that connection.
+    pub async fn serve(self, shutdown: impl Future<Output = ()> + Send) -> Result<(), Error> {
+        tokio::select! {
+            () = self.accept() => {}
+            () = shutdown => {}
+        }
+        let Self {
+            listener,
+            sessions,
+            drain,
+            ..
+        } = self;
+        drop(listener);
+        let limit = millis(sessions.host.limits.drain_ms);
+        let left = drain.run(limit).await;
+        if left > 0 {
+            tracing::warn!(left, "connections were still open when the time to drain was over (limit drain_ms)");
+        }
+        Ok(())
+    }
+
+    /// Accept for ever.
+    async fn accept(&self) {
+        let counters = &self.sessions.host.counters;
+        let mut is_paused = false;
+        loop {
+            let permit = Arc::clone(&self.places)
+                .acquire_owned()
+                .await
+                .expect("the semaphore is never closed");
+            match self.listener.accept().await {
+                Ok((stream, peer)) => {
+                    if std::mem::take(&mut is_paused) {
+                        tracing::info!("accepting connections again");
+                    }
+                    self.start(stream, peer, permit);
+                }
+                Err(error) if is_the_clients(&error) => {}
+                Err(error) => {
+                    counters.accept_pauses.add(1);
+                    if !std::mem::replace(&mut is_paused, true) {
+                        tracing::error!("cannot accept connections until others end: {error} (see `ulimit -n`)");
+                    }
+                    tokio::time::sleep(ACCEPT_PAUSE).await;
+                }
+            }
+        }
+    }
+
+    fn start(&self, stream: TcpStream, peer: SocketAddr, permit: OwnedSemaphorePermit) {
+        let limits = &self.sessions.host.limits;
+        let mut http = http1::Builder::new();
+        http.timer(TokioTimer::new())
+            .header_read_timeout(millis(limits.request_head_ms))
+            .max_headers(size(limits.request_headers))
+            .max_buf_size(size(limits.request_head_bytes));
+        let service = Service {
+            sessions: Arc::clone(&self.sessions),
+            drain: Arc::clone(&self.drain),
+            peer,
+            local: self.local,
+            place: Arc::new(Place::new(Arc::clone(&self.sessions.host.counters), permit)),
+        };
+        let drain = Arc::clone(&self.drain);
+        self.drain.spawn(async move {
+            // Small frames must not wait for the acknowledgement of the ones before.
+            if let Err(error) = stream.set_nodelay(true) {
+                tracing::debug!(%peer, "TCP_NODELAY: {error}");
+            }
+            let call = service_fn(move |request| service.clone().call(request));
+            let connection = http.serve_connection(TokioIo::new(stream), call).with_upgrades();
+            tokio::pin!(connection);
+            let served = tokio::select! {
+                served = connection.as_mut() => served,
+                () = drain.begun() => {
+                    connection.as_mut().graceful_shutdown();
+                    connection.as_mut().await
+                }
+            };
+            if let Err(error) = served {
+                tracing::debug!(%peer, "HTTP connection: {error}");
+            }
+        });
+    }
+}
+
+/// An error of `accept` that belongs to the connection that was to be accepted.
+fn is_the_clients(error: &io::Error) -> bool {
+    matches!(
+        error.kind(),
+        io::ErrorKind::ConnectionRefused | io::ErrorKind::ConnectionAborted | io::ErrorKind::ConnectionReset
+    )
+}

@@ -1,0 +1,267 @@
+//! Owns the way of one HTTP request: from hyper to the worker, and from its response to the client, or to
+//! a WebSocket connection. Bodies are whole in both directions.
+
+use std::convert::Infallible;
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use bytes::Bytes;
+use http::header::{self, HeaderMap, HeaderName, HeaderValue};
+use http::request::Parts;
+use http::{Response, StatusCode};
+use http_body_util::{BodyExt, Full, LengthLimitError, Limited};
+use hyper::body::Incoming;
+use hyper::upgrade::OnUpgrade;
+use hyper_util::rt::TokioIo;
+use tokio::net::TcpStream;
+use tokio::sync::OwnedSemaphorePermit;
+
+use crate::config::{millis, size};
+use crate::connection::Connection;
+use crate::counters::Counters;
+use crate::drain::Drain;
+use crate::guest::{Answer, Request};
+use crate::session::NoAnswer;
+use crate::socket::outbox::Order;
+use crate::socket::{Departure, End, Outbox, UpgradeRequest};
+use crate::upgrade;
+use crate::worker::{Seat, Sessions};
+
+type Reply = Response<Full<Bytes>>;
+
+/// What answers the requests of one TCP connection.
+#[derive(Debug, Clone)]
+pub(crate) struct Service {
+    pub(crate) sessions: Arc<Sessions>,
+    pub(crate) drain: Arc<Drain>,
+    pub(crate) peer: SocketAddr,
+    pub(crate) local: SocketAddr,
+    pub(crate) place: Arc<Place>,
+}
+
+/// One of the connections that may be open at a time.
+#[derive(Debug)]
+pub(crate) struct Place {
+    counters: Arc<Counters>,
+    _permit: OwnedSemaphorePermit,
+}
+
+impl Place {
+    pub(crate) fn new(counters: Arc<Counters>, permit: OwnedSemaphorePermit) -> Self {
+        counters.connections.add(1);
+        counters.connections_live.add(1);
+        Self {
+            counters,
+            _permit: permit,
+        }
+    }
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        self.counters.connections_live.sub(1);
+    }
+}
+
+/// What a 101 needs apart from the worker's answer.
+struct Upgrading {
+    parts: Parts,
+    on_upgrade: OnUpgrade,
+    seat: Seat,
+}
+
+impl Service {
+    /// Answer one request. Nothing in it fails: each failure is a response.
+    pub(crate) async fn call(self, mut request: http::Request<Incoming>) -> Result<Reply, Infallible> {
+        let on_upgrade = hyper::upgrade::on(&mut request);
+        let (parts, body) = request.into_parts();
+        let body = match self.read(body).await {
+            Ok(body) => body,
+            Err((status, reason)) => return Ok(closing(text(status, reason))),
+        };
+        let request = self.request(&parts, body);
+        let (answer, seat) = self.sessions.fetch(request).await;
+        Ok(match answer {
+            Ok(Answer {
+                headers,
+                socket: Some(socket),
+                ..
+            }) => {
+                let upgrading = Upgrading {
+                    parts,
+                    on_upgrade,
+                    seat,
+                };
+                self.upgrade(upgrading, socket, &headers)
+            }
+            Ok(answer) => plain(answer),
+            Err(NoAnswer::Fault(fault)) => {
+                let status = StatusCode::from_u16(fault.status()).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+                text(status, status.canonical_reason().unwrap_or_default())
+            }
+            Err(NoAnswer::Never) => text(StatusCode::INTERNAL_SERVER_ERROR, "The worker did not respond"),
+        })
+    }
+
+    /// Read a body whole, within its bounds.
+    async fn read(&self, body: Incoming) -> Result<Bytes, (StatusCode, &'static str)> {
+        let limits = &self.sessions.host.limits;
+        let limited = Limited::new(body, size(limits.request_body_bytes));
+        match tokio::time::timeout(millis(limits.request_body_ms), limited.collect()).await {
+            Ok(Ok(body)) => Ok(body.to_bytes()),
+            Ok(Err(error)) if error.is::<LengthLimitError>() => Err((
+                StatusCode::PAYLOAD_TOO_LARGE,
+                "The request's body is too large (limit request_body_bytes)",
+            )),
+            Ok(Err(error)) => {
+                tracing::debug!(peer = %self.peer, "a request's body broke off: {error}");
+                Err((StatusCode::BAD_REQUEST, "The request's body broke off"))
+            }
+            Err(_) => Err((
+                StatusCode::REQUEST_TIMEOUT,
+                "The request's body took too long (limit request_body_ms)",
+            )),
+        }
+    }
+
+    fn request(&self, parts: &Parts, body: Bytes) -> Request {
+        Request {
+            method: parts.method.as_str().to_owned(),
+            uri: self.uri(parts),
+            headers: copy(&parts.headers),
+            body: body.into(),
+            peer: Some(self.peer.to_string()),
+            wants_web_socket: upgrade::wants_web_socket(&parts.headers),
+        }
+    }
+
+    /// The absolute URI of a request, whose line has most often only a path.
+    fn uri(&self, parts: &Parts) -> String {
+        if parts.uri.scheme().is_some() {
+            return parts.uri.to_string();
+        }
+        let path = parts
+            .uri
+            .path_and_query()
+            .map_or("/", |path| path.as_str());
+        let host = parts.headers.get(header::HOST);
+        match host.and_then(|host| host.to_str().ok()) {
+            Some(host) if !host.is_empty() => format!("http://{host}{path}"),
+            _ => format!("http://{}{path}", self.local),
+        }
+    }
+
+    /// Answer with 101 and start the connection; or say what is wrong with the request.
+    fn upgrade(self, upgrading: Upgrading, socket: Departure, headers: &[(String, Vec<u8>)]) -> Reply {
+        let parts = &upgrading.parts;
+        let accept = match upgrade::check(&parts.method, parts.version, &parts.headers) {
+            Ok(accept) => accept,
+            Err(refusal) => {
+                let mut reply = closing(text(refusal.status, refusal.text));
+                if refusal.status == StatusCode::UPGRADE_REQUIRED {
+                    let version = HeaderValue::from_static("13");
+                    reply
+                        .headers_mut()
+                        .insert(header::SEC_WEBSOCKET_VERSION, version);
+                }
+                return reply;
+            }
+        };
+        let mut reply = Response::new(Full::default());
+        *reply.status_mut() = StatusCode::SWITCHING_PROTOCOLS;
+        *reply.headers_mut() = workers_headers(headers);
+        let own = reply.headers_mut();
+        own.insert(header::CONNECTION, HeaderValue::from_static("Upgrade"));
+        own.insert(header::UPGRADE, HeaderValue::from_static("websocket"));
+        own.insert(header::SEC_WEBSOCKET_ACCEPT, accept);
+        let drain = Arc::clone(&self.drain);
+        drain.spawn(self.connect(upgrading, socket));
+        reply
+    }
+
+    /// Take the TCP stream over from hyper and serve the WebSocket.
+    async fn connect(self, upgrading: Upgrading, socket: Departure) {
+        let Upgrading {
+            parts,
+            on_upgrade,
+            seat,
+        } = upgrading;
+        let Ok(upgraded) = on_upgrade.await else {
+            // The client is gone. Dropping the departure tells the other end.
+            return;
+        };
+        let stream = upgraded
+            .downcast::<TokioIo<TcpStream>>()
+            .expect("the server gives hyper nothing else");
+        let host = &self.sessions.host;
+        let outbox = Arc::new(Outbox::new(size(host.limits.outbox_soft_bytes)));
+        let request = UpgradeRequest {
+            uri: self.uri(&parts),
+            headers: copy(&parts.headers),
+        };
+        drop(parts);
+        let counters = Arc::clone(&host.counters);
+        let limits = Arc::clone(&host.limits);
+        let coupled = socket.couple(&outbox, request);
+        let end = coupled.unwrap_or_else(|| {
+            // Whoever sent the 101 is gone already: what it sent before is still delivered.
+            outbox.order(Order::End);
+            Arc::new(End::orphan())
+        });
+        let open = self.drain.open(&end, &outbox);
+        let early = stream.read_buf;
+        let connection = Connection::new(stream.io.into_inner(), end, outbox, limits, Arc::clone(&counters));
+        let place = self.place;
+        counters.sockets.add(1);
+        counters.sockets_live.add(1);
+        connection.run(&early).await;
+        counters.sockets_live.sub(1);
+        drop((open, seat, place));
+    }
+}
+
+/// A response without a socket.
+fn plain(answer: Answer) -> Reply {
+    let mut reply = Response::new(Full::from(answer.body));
+    *reply.status_mut() = StatusCode::from_u16(answer.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+    *reply.headers_mut() = workers_headers(&answer.headers);
+    reply
+}
+
+/// The worker's headers without those that are the host's to set.
+fn workers_headers(headers: &[(String, Vec<u8>)]) -> HeaderMap {
+    let mut map = HeaderMap::with_capacity(headers.len());
+    for (name, value) in headers {
+        // The worker was told when it responded if one of these does not hold.
+        let name = HeaderName::from_bytes(name.as_bytes());
+        let value = HeaderValue::from_bytes(value);
+        if let (Ok(name), Ok(value)) = (name, value)
+            && !upgrade::is_the_hosts(&name)
+        {
+            map.append(name, value);
+        }
+    }
+    map
+}
+
+fn copy(headers: &HeaderMap) -> Vec<(String, Vec<u8>)> {
+    headers
+        .iter()
+        .map(|(name, value)| (name.as_str().to_owned(), value.as_bytes().to_vec()))
+        .collect()
+}
+
+fn text(status: StatusCode, text: &str) -> Reply {
+    let mut reply = Response::new(Full::from(text.to_owned()));
+    *reply.status_mut() = status;
+    let plain = HeaderValue::from_static("text/plain; charset=utf-8");
+    reply.headers_mut().insert(header::CONTENT_TYPE, plain);
+    reply
+}
+
+/// The same response, as the last one of its connection.
+fn closing(mut reply: Reply) -> Reply {
+    let close = HeaderValue::from_static("close");
+    reply.headers_mut().insert(header::CONNECTION, close);
+    reply
+}

@@ -1,0 +1,115 @@
+//! Owns the bytes of outgoing frames and the mask. Headers are tungstenite's `FrameHeader`, so that one
+//! well-tested piece of code knows their layout. RFC 6455, 5.2 and 5.3.
+
+use tokio_tungstenite::tungstenite::protocol::frame::FrameHeader;
+use tokio_tungstenite::tungstenite::protocol::frame::coding::{Control, Data, OpCode};
+
+use super::message::{CloseBody, MessageRef};
+
+/// The most bytes a header takes.
+pub(crate) const HEADER_MAX: usize = 14;
+
+fn header(opcode: OpCode, len: usize, out: &mut Vec<u8>) {
+    let header = FrameHeader {
+        is_final: true,
+        opcode,
+        ..FrameHeader::default()
+    };
+    header
+        .format(len as u64, out)
+        .expect("writing into a Vec does not fail");
+}
+
+/// Append a message as one unmasked frame: a server never fragments and never masks.
+pub(crate) fn message(message: MessageRef<'_>, out: &mut Vec<u8>) {
+    let opcode = match message {
+        MessageRef::Text(_) => OpCode::Data(Data::Text),
+        MessageRef::Binary(_) => OpCode::Data(Data::Binary),
+    };
+    let bytes = message.bytes();
+    out.reserve(HEADER_MAX + bytes.len());
+    header(opcode, bytes.len(), out);
+    out.extend_from_slice(bytes);
+}
+
+/// Append the answer to a ping.
+pub(crate) fn pong(payload: &[u8], out: &mut Vec<u8>) {
+    header(OpCode::Control(Control::Pong), payload.len(), out);
+    out.extend_from_slice(payload);
+}
+
+/// Append a Close frame. The reason has been checked, or is the host's own.
+pub(crate) fn close(body: &CloseBody, out: &mut Vec<u8>) {
+    let opcode = OpCode::Control(Control::Close);
+    match body {
+        None => header(opcode, 0, out),
+        Some((code, reason)) => {
+            debug_assert!(reason.len() <= 123, "a control frame holds 125 bytes");
+            header(opcode, 2 + reason.len(), out);
+            out.extend_from_slice(&code.to_be_bytes());
+            out.extend_from_slice(reason.as_bytes());
+        }
+    }
+}
+
+/// Apply a mask to bytes of a payload that begin `offset` bytes into it.
+pub(crate) fn mask(bytes: &mut [u8], mask: [u8; 4], offset: usize) {
+    let mut turned = mask;
+    turned.rotate_left(offset % 4);
+    let [a, b, c, d] = turned;
+    let word = u64::from_ne_bytes([a, b, c, d, a, b, c, d]);
+    let mut words = bytes.chunks_exact_mut(8);
+    for chunk in &mut words {
+        let value = u64::from_ne_bytes(
+            (&*chunk)
+                .try_into()
+                .expect("chunks_exact gives chunks of eight"),
+        );
+        chunk.copy_from_slice(&(value ^ word).to_ne_bytes());
+    }
+    for (byte, key) in words.into_remainder().iter_mut().zip(turned.iter().cycle()) {
+        *byte ^= key;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn headers_take_the_shortest_form() {
+        for (len, first) in [(0usize, 2usize), (125, 2), (126, 4), (65_535, 4), (65_536, 10)] {
+            let mut out = Vec::new();
+            message(MessageRef::Binary(&vec![7; len]), &mut out);
+            assert_eq!(out.len(), len + first, "{len}");
+            assert_eq!(out[0], 0x82);
+            assert_eq!(out[1] & 0x80, 0, "a server does not mask");
+        }
+    }
+
+    #[test]
+    fn a_close_without_a_code_has_no_body() {
+        let mut out = Vec::new();
+        close(&None, &mut out);
+        assert_eq!(out, [0x88, 0]);
+        out.clear();
+        close(&Some((4001, "kick".to_owned())), &mut out);
+        assert_eq!(out, b"\x88\x06\x0f\xa1kick");
+    }
+
+    #[test]
+    fn masking_in_pieces_is_masking_at_once() {
+        let plain: Vec<u8> = (0..=255).cycle().take(1000).collect();
+        let key = [0x12, 0x34, 0x56, 0x78];
+        let mut whole = plain.clone();
+        mask(&mut whole, key, 0);
+        assert_eq!(whole[5], plain[5] ^ key[1]);
+        for cut in [0, 1, 3, 7, 8, 9, 501] {
+            let mut pieces = plain.clone();
+            let (left, right) = pieces.split_at_mut(cut);
+            mask(left, key, 0);
+            mask(right, key, cut);
+            assert_eq!(pieces, whole, "{cut}");
+        }
+    }
+}

@@ -1,0 +1,37 @@
+//! Owns an end on its way from a worker's response to the client's connection: it arrives there, or the
+//! other end learns that it never did.
+
+use std::sync::Arc;
+
+use super::end::{ClaimError, End, UpgradeRequest};
+use super::outbox::Outbox;
+
+/// An end that has left in a response. Dropped before it is coupled, it ends the pair.
+#[derive(Debug)]
+pub(crate) struct Departure {
+    end: Option<Arc<End>>,
+}
+
+impl Departure {
+    /// Let an end leave. Fails if it is accepted, or has left before.
+    pub(crate) fn new(end: &Arc<End>) -> Result<Self, ClaimError> {
+        end.send_out()?;
+        Ok(Self {
+            end: Some(Arc::clone(end)),
+        })
+    }
+
+    /// Couple the other end with the client's connection. `None` if that other end is gone by now; what it
+    /// sent before is in the outbox.
+    pub(crate) fn couple(mut self, outbox: &Arc<Outbox>, request: UpgradeRequest) -> Option<Arc<End>> {
+        self.end.take()?.couple(outbox, request)
+    }
+}
+
+impl Drop for Departure {
+    fn drop(&mut self) {
+        if let Some(end) = self.end.take() {
+            end.not_coupled();
+        }
+    }
+}

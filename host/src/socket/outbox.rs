@@ -1,0 +1,231 @@
+//! Owns what others have for a connection: frames to write and orders about its end. The connection's task
+//! holds the other side and is woken; nobody else touches the TCP stream.
+
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::task::{Context, Waker};
+
+use super::codec;
+use super::message::CloseBody;
+
+/// How far a connection is to go. Orders only grow.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Order {
+    GoOn,
+    /// Our Close is queued; the peer's is awaited.
+    AwaitClose,
+    /// Write what is queued, then end the connection.
+    End,
+    /// End the connection now.
+    Drop,
+}
+
+/// What wakes a connection's task apart from its TCP stream.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Wake {
+    pub(crate) order: Order,
+    /// A `send` was refused since the outbox was last below its soft bound.
+    pub(crate) refused: bool,
+}
+
+#[derive(Debug)]
+struct Inner {
+    frames: Vec<u8>,
+    order: Order,
+    waker: Option<Waker>,
+    gone: bool,
+}
+
+/// The outbox of one connection.
+#[derive(Debug)]
+pub(crate) struct Outbox {
+    inner: Mutex<Inner>,
+    /// Bytes queued here or held by the connection's task, not yet taken by the operating system.
+    buffered: AtomicUsize,
+    soft: usize,
+    /// The soft bound has been passed, and nobody told since that it no longer is.
+    above_soft: AtomicBool,
+    refused: AtomicBool,
+}
+
+impl Outbox {
+    pub(crate) fn new(soft: usize) -> Self {
+        Self {
+            inner: Mutex::new(Inner {
+                frames: Vec::new(),
+                order: Order::GoOn,
+                waker: None,
+                gone: false,
+            }),
+            buffered: AtomicUsize::new(0),
+            soft,
+            above_soft: AtomicBool::new(false),
+            refused: AtomicBool::new(false),
+        }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Inner> {
+        self.inner.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(crate) fn buffered(&self) -> usize {
+        self.buffered.load(Ordering::Relaxed)
+    }
+
+    pub(crate) fn is_above_soft(&self) -> bool {
+        self.buffered() > self.soft
+    }
+
+    /// Queue whole frames, and wake the task.
+    pub(crate) fn push(&self, frames: &[u8]) {
+        let mut inner = self.lock();
+        if inner.gone || inner.order >= Order::End {
+            return;
+        }
+        inner.frames.extend_from_slice(frames);
+        self.count(frames.len());
+        wake(inner);
+    }
+
+    fn count(&self, bytes: usize) {
+        let before = self.buffered.fetch_add(bytes, Ordering::Relaxed);
+        if before + bytes > self.soft {
+            self.above_soft.store(true, Ordering::Relaxed);
+        }
+    }
+
+    /// Called by the connection's own turn, before the session is let go: what others have queued goes
+    /// first, then the turn's own frames. They are counted as buffered here.
+    pub(crate) fn put_behind_queue(&self, own: &mut Vec<u8>, from: usize) {
+        let mut inner = self.lock();
+        let bytes = own.len() - from;
+        if inner.order >= Order::End {
+            own.truncate(from);
+            return;
+        }
+        self.count(bytes);
+        if !inner.frames.is_empty() {
+            own.splice(from..from, inner.frames.drain(..));
+            inner.frames = Vec::new();
+        }
+    }
+
+    /// Queue a Close frame and give the order that follows from it.
+    pub(crate) fn close(&self, body: &CloseBody, order: Order) {
+        let mut frame = Vec::new();
+        codec::close(body, &mut frame);
+        self.push(&frame);
+        self.order(order);
+    }
+
+    pub(crate) fn order(&self, order: Order) {
+        let mut inner = self.lock();
+        inner.order = inner.order.max(order);
+        wake(inner);
+    }
+
+    /// Have the task look at its state again.
+    pub(crate) fn notify(&self) {
+        wake(self.lock());
+    }
+
+    /// A `send` was refused: a connection that stays above the soft bound is given up.
+    pub(crate) fn refuse(&self) {
+        self.refused.store(true, Ordering::Relaxed);
+        self.above_soft.store(true, Ordering::Relaxed);
+        self.notify();
+    }
+
+    /// The task takes what is queued and leaves its waker.
+    pub(crate) fn take(&self, cx: &mut Context<'_>, pending: &mut Vec<u8>) -> Wake {
+        let mut inner = self.lock();
+        match &mut inner.waker {
+            Some(waker) => waker.clone_from(cx.waker()),
+            none => *none = Some(cx.waker().clone()),
+        }
+        if !inner.frames.is_empty() {
+            let frames = std::mem::take(&mut inner.frames);
+            if pending.is_empty() {
+                *pending = frames;
+            } else {
+                pending.extend_from_slice(&frames);
+            }
+        }
+        Wake {
+            order: inner.order,
+            refused: self.refused.load(Ordering::Relaxed),
+        }
+    }
+
+    /// The operating system has taken bytes. True if a `drain` event is due.
+    pub(crate) fn written(&self, bytes: usize) -> bool {
+        let after = self.buffered.fetch_sub(bytes, Ordering::Relaxed) - bytes;
+        if after > self.soft || !self.above_soft.load(Ordering::Relaxed) {
+            return false;
+        }
+        self.refused.store(false, Ordering::Relaxed);
+        self.above_soft.store(false, Ordering::Relaxed);
+        true
+    }
+
+    /// The connection is over; what is queued, and will be, is dropped.
+    pub(crate) fn gone(&self) {
+        let mut inner = self.lock();
+        inner.gone = true;
+        inner.frames = Vec::new();
+        inner.waker = None;
+        drop(inner);
+        self.buffered.store(0, Ordering::Relaxed);
+    }
+}
+
+/// Wake the task once, without the lock.
+fn wake(mut inner: MutexGuard<'_, Inner>) {
+    let waker = inner.waker.take();
+    drop(inner);
+    if let Some(waker) = waker {
+        waker.wake();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn take(outbox: &Outbox, pending: &mut Vec<u8>) -> Wake {
+        outbox.take(&mut Context::from_waker(Waker::noop()), pending)
+    }
+
+    #[test]
+    fn frames_of_others_go_before_those_of_a_later_turn() {
+        let outbox = Outbox::new(100);
+        outbox.push(b"others");
+        let mut own = b"earlier".to_vec();
+        own.extend_from_slice(b"mine");
+        outbox.put_behind_queue(&mut own, 7);
+        assert_eq!(own, b"earlierothersmine");
+        assert_eq!(outbox.buffered(), 10);
+    }
+
+    #[test]
+    fn drain_is_due_once_after_the_soft_bound_was_passed() {
+        let outbox = Outbox::new(4);
+        outbox.push(b"123");
+        assert!(!outbox.written(3));
+        outbox.push(b"123456");
+        assert!(!outbox.written(1));
+        assert!(outbox.written(2));
+        assert!(!outbox.written(3));
+    }
+
+    #[test]
+    fn nothing_is_queued_behind_the_end_and_orders_only_grow() {
+        let outbox = Outbox::new(4);
+        outbox.close(&None, Order::End);
+        outbox.push(b"late");
+        outbox.order(Order::AwaitClose);
+        let mut pending = Vec::new();
+        assert_eq!(take(&outbox, &mut pending).order, Order::End);
+        assert_eq!(pending, [0x88, 0]);
+    }
+}

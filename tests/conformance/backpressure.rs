@@ -1,0 +1,177 @@
+//! Slow readers and slow workers: every queue has a bound, and nobody pays for another's slowness.
+
+use crate::support::{Binary, Client, Host, Observer, Raw, frames, until};
+use crate::{COMMANDER, OUTBOX};
+
+#[tokio::test]
+async fn a_flood_to_a_stalled_reader_arrives_in_order_and_others_stay_responsive() {
+    let host = Host::shared(COMMANDER).await;
+    let mut stalled = Raw::open_narrow(host.address, "/").await;
+    stalled.send("flood 200000").await;
+    let mut other = Client::connect(host.address, "/").await;
+    for at in 0..100 {
+        other.ask(&format!("echo {at}"), &at.to_string()).await;
+    }
+    for at in 0..200_000 {
+        stalled.expect_text(&format!("f{at}")).await;
+    }
+}
+
+#[tokio::test]
+async fn a_client_that_does_not_read_is_not_read_and_nothing_is_lost() {
+    let host = Host::with(COMMANDER, |config| config.limits.outbox_soft_bytes = 64 * 1024).await;
+    let mut raw = Raw::open_narrow(host.address, "/").await;
+    let count = 4_000;
+    let message = |at: u32| format!("{at:>10000}");
+    let writing = raw.write_along((0..count).flat_map(|at| frames::text(&message(at))).collect());
+    until("the host to stop reading", || host.counters.read_pauses.get() > 0).await;
+    assert!(
+        !writing.is_finished(),
+        "40 MB went where 64 KiB should have been the bound"
+    );
+    for at in 0..count {
+        raw.expect_text(&message(at)).await;
+    }
+    writing.await.expect("everything was read in the end");
+}
+
+#[tokio::test]
+async fn send_is_refused_when_the_outbox_is_full_and_drain_tells_when_there_is_room() {
+    let host = Host::with(OUTBOX, |config| {
+        config.sockets_per_instance = 2;
+        config.limits.outbox_soft_bytes = 256 * 1024;
+        config.limits.outbox_hard_bytes = 1024 * 1024;
+    })
+    .await;
+    let mut observer = Observer::connect(host.address).await;
+    let mut raw = Raw::open_narrow(host.address, "/").await;
+    raw.send("buffered").await;
+    observer.expect("buffered 0").await;
+    raw.send("fill 65536").await;
+    let line = observer.line().await;
+    let words: Vec<&str> = line.split(' ').collect();
+    let ["full", taken, refusal, buffered] = words[..] else {
+        panic!("{line}")
+    };
+    let (taken, buffered) = (taken.parse::<usize>().unwrap(), buffered.parse::<usize>().unwrap());
+    assert!(refusal.starts_with("OutboxFull"), "{line}");
+    assert!(
+        (14..=16).contains(&taken),
+        "{taken} messages of 64 KiB for an outbox of 1 MiB"
+    );
+    assert!(buffered >= taken * 65_536, "{line}");
+    for _ in 0..taken {
+        assert_eq!(raw.frame().await.payload.len(), 65_536);
+    }
+    let line = observer.line().await;
+    let left = line
+        .strip_prefix("drain ")
+        .and_then(|number| number.parse::<usize>().ok());
+    assert!(left.is_some_and(|left| left <= 256 * 1024), "{line}");
+    // And once only, with room for more.
+    raw.send("fill 65536").await;
+    assert!(observer.line().await.starts_with("full"));
+}
+
+#[tokio::test]
+async fn one_message_that_is_larger_than_an_outbox_is_taken_into_an_empty_one() {
+    let host = Host::with(OUTBOX, |config| {
+        config.sockets_per_instance = 2;
+        config.limits.outbox_soft_bytes = 16 * 1024;
+        config.limits.outbox_hard_bytes = 64 * 1024;
+    })
+    .await;
+    let mut observer = Observer::connect(host.address).await;
+    let mut raw = Raw::open(host.address, "/").await;
+    raw.send("fill 1000000").await;
+    assert!(observer.line().await.starts_with("full 1 OutboxFull"));
+    assert_eq!(raw.frame().await.payload.len(), 1_000_000);
+}
+
+#[tokio::test]
+async fn a_peer_that_goes_on_not_reading_is_given_up_with_1013() {
+    let host = Host::with(OUTBOX, |config| {
+        config.sockets_per_instance = 2;
+        config.limits.outbox_soft_bytes = 64 * 1024;
+        config.limits.outbox_stall_ms = 200;
+        config.limits.close_timeout_ms = 500;
+    })
+    .await;
+    let mut observer = Observer::connect(host.address).await;
+    let mut raw = Raw::open_narrow(host.address, "/").await;
+    raw.send("fill 65536").await;
+    assert!(observer.line().await.starts_with("full"));
+    observer.expect("close 1006 false ok").await;
+    until("the socket to be gone", || host.counters.sockets_live.get() == 1).await;
+    observer.expect_nothing().await;
+}
+
+#[tokio::test]
+async fn a_paused_socket_delivers_nothing_until_it_resumes_and_then_everything_in_order() {
+    let host = Host::with(OUTBOX, |config| config.limits.held_bytes = 16 * 1024).await;
+    let mut raw = Raw::open(host.address, "/").await;
+    // More than the host holds: the rest stays with the client.
+    let message = |at: u32| format!("{at:>1000}");
+    let mut bytes = frames::text("pause 100");
+    bytes.extend((0..5_000).flat_map(|at| frames::text(&message(at))));
+    let writing = raw.write_along(bytes);
+    // A batch that is under way may still bring some.
+    let mut at = 0;
+    loop {
+        let text = raw.frame().await.into_text();
+        if text == "resumed" {
+            break;
+        }
+        assert_eq!(text, message(at));
+        at += 1;
+    }
+    assert!(at < 64, "{at} messages were delivered during the pause");
+    for at in at..5_000 {
+        raw.expect_text(&message(at)).await;
+    }
+    writing.await.expect("everything was read in the end");
+}
+
+#[tokio::test]
+async fn the_close_of_a_paused_socket_waits_behind_its_messages() {
+    let host = Host::with(OUTBOX, |config| config.sockets_per_instance = 2).await;
+    let mut observer = Observer::connect(host.address).await;
+    let mut raw = Raw::open(host.address, "/").await;
+    raw.send("pause 100").await;
+    raw.write(&[frames::text("buffered"), frames::close(4000, "bye")].concat())
+        .await;
+    observer.expect("buffered 0").await;
+    observer.expect("close 4000 true Closed").await;
+}
+
+/// How many sockets the process of the next test serves.
+const MANY: usize = 2_000;
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn two_thousand_sockets_of_one_instance_are_served_while_one_floods_and_never_reads() {
+    let limit = format!("{}", MANY + 10);
+    let host = Binary::serve(COMMANDER, &["--sockets-per-instance", &limit]).await;
+    let mut clients = Vec::new();
+    for _ in 0..MANY {
+        clients.push(Client::connect(host.address, "/").await);
+    }
+    let mut flooder = Raw::open_narrow(host.address, "/").await;
+    let writing = flooder.write_along(frames::text(&"x".repeat(16_000)).repeat(20_000));
+    for round in 0..3 {
+        for (at, client) in clients.iter_mut().enumerate() {
+            client.send(format!("echo {round} {at}")).await;
+        }
+        for (at, client) in clients.iter_mut().enumerate() {
+            client.expect(&format!("{round} {at}")).await;
+        }
+    }
+    assert!(
+        !writing.is_finished(),
+        "320 MB were read for a client that takes no answers"
+    );
+    let resident = host.resident_kib();
+    assert!(
+        resident < 300 * 1024,
+        "{resident} KiB for {MANY} sockets and a client that does not read"
+    );
+}

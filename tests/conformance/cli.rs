@@ -1,0 +1,129 @@
+//! The program as its user meets it. What it serves is tested elsewhere; here is what it says, and what only a
+//! whole process can show.
+
+use std::process::Output;
+
+use crate::support::{Binary, Client, Raw, Request, get, within};
+use crate::{ANSWERS, COMMANDER, NOTHING};
+
+/// Run the program to its end.
+async fn pairway(arguments: &[&str]) -> (Option<i32>, String, String) {
+    let mut command = Binary::command(Binary::path());
+    command.args(arguments);
+    let Output { status, stdout, stderr } = within("the program to end", command.output()).await.expect("it starts");
+    let text = |bytes: Vec<u8>| String::from_utf8(bytes).expect("it writes UTF-8");
+    (status.code(), text(stdout), text(stderr))
+}
+
+#[tokio::test]
+async fn help_names_the_commands_and_their_flags() {
+    let (code, out, _) = pairway(&["--help"]).await;
+    assert_eq!(code, Some(0));
+    assert!(out.contains("serve") && out.contains("limits"), "{out}");
+    let (code, out, _) = pairway(&["serve", "--help"]).await;
+    assert_eq!(code, Some(0));
+    assert!(
+        out.contains("--addr") && out.contains("--sockets-per-instance"),
+        "{out}"
+    );
+    let (code, out, _) = pairway(&["--version"]).await;
+    assert_eq!(
+        (code, out.trim()),
+        (Some(0), concat!("pairway ", env!("CARGO_PKG_VERSION")))
+    );
+}
+
+#[tokio::test]
+async fn limits_are_listed_with_values_and_reasons() {
+    let (code, out, _) = pairway(&["limits"]).await;
+    assert_eq!(code, Some(0));
+    for words in ["message_bytes", "33554432", "close_timeout_ms", "Close 1009"] {
+        assert!(out.contains(words), "{words}: {out}");
+    }
+}
+
+#[tokio::test]
+async fn a_worker_that_cannot_be_loaded_is_an_error_with_its_path_and_no_backtrace() {
+    for path in ["no/such/worker.wasm", NOTHING] {
+        let (code, _, err) = pairway(&["serve", path, "--addr", "127.0.0.1:0"]).await;
+        assert!(code.is_some_and(|code| code != 0 && code != 101), "{code:?}");
+        assert!(err.contains(path) && !err.contains("panicked"), "{err}");
+    }
+}
+
+#[tokio::test]
+async fn a_port_in_use_is_an_error_that_names_it() {
+    let host = Binary::serve(ANSWERS, &[]).await;
+    let taken = host.address.to_string();
+    let (code, _, err) = pairway(&["serve", ANSWERS, "--addr", &taken]).await;
+    assert!(code.is_some_and(|code| code != 0 && code != 101), "{code:?}");
+    assert!(err.contains(&taken), "{err}");
+}
+
+#[tokio::test]
+async fn an_unknown_limit_is_an_error_that_names_near_ones() {
+    let (code, _, err) = pairway(&["serve", ANSWERS, "--limit", "outbox_bytes=5"]).await;
+    assert!(code.is_some_and(|code| code != 0 && code != 101), "{code:?}");
+    assert!(err.contains("outbox_hard_bytes"), "{err}");
+}
+
+#[tokio::test]
+async fn flags_set_variables_and_limits() {
+    let host = Binary::serve(
+        ANSWERS,
+        &["--var", "GREETING=hello", "--limit", "request_body_bytes=1000"],
+    )
+    .await;
+    get(host.address, "/var").await.expect(200, "hello");
+    let large = Request::get("/echo").method("POST").body(&[b'x'; 1_001]);
+    assert_eq!(large.send(host.address).await.status, 413);
+}
+
+#[tokio::test]
+async fn what_the_worker_prints_is_in_the_log() {
+    let mut host = Binary::serve(ANSWERS, &[]).await;
+    get(host.address, "/log").await.expect(200, "logged");
+    host.logs("a line on stdout").await;
+    host.logs("a line on stderr").await;
+    get(host.address, "/fail").await.expect(500, "Internal Server Error");
+    host.logs("the handler failed").await;
+}
+
+#[tokio::test]
+async fn a_signal_to_end_drains_and_ends_well() {
+    for signal in ["TERM", "INT"] {
+        let host = Binary::serve(COMMANDER, &[]).await;
+        let mut client = Client::connect(host.address, "/").await;
+        client.ask("echo hello", "hello").await;
+        host.signal(signal).await;
+        assert_eq!(client.close_frame().await.0, 1001);
+        client.expect_end().await;
+        assert_eq!(host.ended().await, Some(0), "{signal}");
+    }
+}
+
+#[tokio::test]
+async fn running_out_of_descriptors_pauses_accepting_and_ends_nothing() {
+    // A shell lowers the bound, and becomes the program.
+    let mut command = Binary::command("sh");
+    command
+        .args(["-c", "ulimit -n 64 && exec \"$0\" \"$@\""])
+        .arg(Binary::path());
+    command.args(Binary::serve_arguments(COMMANDER));
+    let mut host = Binary::run(command).await;
+    let mut client = Client::connect(host.address, "/").await;
+    client.ask("echo hello", "hello").await;
+    // The system accepts more on its behalf than it has descriptors for.
+    let mut hoard = Vec::new();
+    for _ in 0..100 {
+        hoard.push(Raw::connect(host.address).await);
+    }
+    host.logs("descriptors").await;
+    client.ask("echo still here", "still here").await;
+    drop(hoard);
+    Client::connect(host.address, "/")
+        .await
+        .ask("echo a new one", "a new one")
+        .await;
+    client.ask("echo and still here", "and still here").await;
+}

@@ -1,0 +1,83 @@
+//! A host on a free port, which drains when it is dropped.
+
+use std::net::SocketAddr;
+use std::path::Path;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use pairway_host::{Config, Counters, Error, Server, Worker};
+use tokio::sync::oneshot;
+use tokio::task::JoinHandle;
+
+use super::within;
+
+pub(crate) struct Host {
+    pub(crate) address: SocketAddr,
+    pub(crate) counters: Arc<Counters>,
+    shutdown: Option<oneshot::Sender<()>>,
+    serving: JoinHandle<Result<(), Error>>,
+}
+
+impl Host {
+    /// Serve a worker as `pairway serve` would without flags.
+    pub(crate) async fn start(worker: &'static str) -> Self {
+        Self::with(worker, |_| ()).await
+    }
+
+    /// Serve a worker all connections of which meet in one instance, so that one can observe the other.
+    pub(crate) async fn shared(worker: &'static str) -> Self {
+        Self::with(worker, |config| config.sockets_per_instance = 10_000).await
+    }
+
+    /// Serve a worker with settings of one's own.
+    pub(crate) async fn with(worker: &'static str, set: impl FnOnce(&mut Config)) -> Self {
+        let mut config = config();
+        set(&mut config);
+        let worker = load(worker, &config).await.expect("the worker loads");
+        let server = Server::bind(worker, &config)
+            .await
+            .expect("a free port can be listened on");
+        let (shutdown, asked) = oneshot::channel();
+        Self {
+            address: server.local_addr(),
+            counters: server.counters(),
+            shutdown: Some(shutdown),
+            serving: tokio::spawn(server.serve(async {
+                // Dropping the sender asks, too.
+                asked.await.unwrap_or_default();
+            })),
+        }
+    }
+
+    /// Ask the host to shut down, without waiting for it.
+    pub(crate) fn shut_down(&mut self) {
+        self.shutdown = None;
+    }
+
+    /// Shut the host down, and wait until it has.
+    pub(crate) async fn stopped(mut self) {
+        self.shut_down();
+        let served = within("the host to drain", &mut self.serving).await;
+        served.expect("serving does not panic").expect("a drain is no error");
+    }
+}
+
+/// A free port of this machine alone, and components compiled once for all tests.
+pub(crate) fn config() -> Config {
+    let mut config = Config::default();
+    config.addr = "127.0.0.1:0".parse().expect("an address");
+    let cache = Path::new(env!("CARGO_TARGET_TMPDIR")).join("compiled");
+    std::fs::create_dir_all(&cache).expect("the folder is ours");
+    config.cache_dir = Some(cache);
+    config
+}
+
+/// Load a worker. One after the other, so that the second finds in the cache what the first compiled.
+pub(crate) async fn load(path: &str, config: &Config) -> Result<Worker, Error> {
+    static LOADING: Mutex<()> = Mutex::new(());
+    let (path, config) = (path.to_owned(), config.clone());
+    let loading = tokio::task::spawn_blocking(move || {
+        let _one_at_a_time = LOADING.lock().unwrap_or_else(PoisonError::into_inner);
+        Worker::load(Path::new(&path), &config)
+    });
+    loading.await.expect("loading does not panic")
+}

@@ -1,0 +1,3 @@
+//! A component, but no worker: a command-line program.
+
+fn main() {}

@@ -1,0 +1,1 @@
+//! A component, but no worker: it exports nothing.

@@ -1,0 +1,28 @@
+//! A worker that asks for an import no host of ours has.
+
+use pairway_test_guests::{Event, Guest, bindings};
+
+mod strange {
+    wit_bindgen::generate!({
+        inline: "
+            package test:strange;
+            interface oracle {
+                ask: func() -> u32;
+            }
+            world seeker {
+                import oracle;
+            }
+        ",
+    });
+}
+
+struct Stranger;
+
+impl Guest for Stranger {
+    fn handle(_events: Vec<Event>) {
+        strange::test::strange::oracle::ask();
+    }
+}
+
+#[cfg(target_family = "wasm")]
+bindings::export!(Stranger);

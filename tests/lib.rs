@@ -1,0 +1,1 @@
+//! Nothing: the tests stand in `conformance/`, the workers they run in `guests/`.
