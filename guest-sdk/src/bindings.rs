@@ -11,3 +11,37 @@ wit_bindgen::generate!({
     default_bindings_module: "::pairway::__private::bindings",
     generate_all,
 });
+
+/// The clock of WASI. `std` makes an `Instant` of it, and 20 KiB of what it needs to say why that could fail. Only
+/// `now` is called; the rest must be here, since the linker merges the interface with its copy in `std`.
+pub(crate) mod clock {
+    wit_bindgen::generate!({
+        inline: "
+            package pairway:clock;
+            world clock {
+                import wasi:clocks/monotonic-clock@0.2.0;
+            }
+            package wasi:clocks@0.2.0 {
+                interface monotonic-clock {
+                    use wasi:io/poll@0.2.0.{pollable};
+                    type instant = u64;
+                    type duration = u64;
+                    now: func() -> instant;
+                    resolution: func() -> duration;
+                    subscribe-instant: func(when: instant) -> pollable;
+                    subscribe-duration: func(when: duration) -> pollable;
+                }
+            }
+            package wasi:io@0.2.0 {
+                interface poll {
+                    resource pollable {
+                        ready: func() -> bool;
+                        block: func();
+                    }
+                    poll: func(in: list<borrow<pollable>>) -> list<u32>;
+                }
+            }
+        ",
+        generate_all,
+    });
+}

@@ -89,11 +89,17 @@ impl Headers {
     /// Whether the comma-separated list in the fields of that name has this token, without regard to case.
     #[must_use]
     pub fn has_token(&self, name: &str, token: &str) -> bool {
-        self.values(name).any(|value| {
-            value
-                .split(',')
-                .any(|item| item.trim().eq_ignore_ascii_case(token))
-        })
+        self.items(name)
+            .any(|item| item.eq_ignore_ascii_case(token.as_bytes()))
+    }
+
+    /// The items of the comma-separated list in the fields of that name.
+    pub(crate) fn items(&self, name: &str) -> impl Iterator<Item = &[u8]> {
+        let fields = self
+            .entries
+            .iter()
+            .filter(move |entry| entry.0.eq_ignore_ascii_case(name));
+        fields.flat_map(|entry| entry.1.split(|byte| *byte == b',').map(<[u8]>::trim_ascii))
     }
 
     /// All fields in order: name and value.
@@ -147,8 +153,15 @@ fn check(name: &str, value: &str) -> Result<()> {
     }
 }
 
-/// Whether this is a token of RFC 9110, 5.6.2.
-pub(crate) fn is_token(text: &str) -> bool {
+/// These bytes, if they are a token of RFC 9110, 5.6.2.
+pub(crate) fn token(bytes: &[u8]) -> Option<&str> {
+    std::str::from_utf8(bytes)
+        .ok()
+        .filter(|text| is_token(text))
+}
+
+/// Whether this is a token.
+fn is_token(text: &str) -> bool {
     !text.is_empty()
         && text
             .bytes()

@@ -7,6 +7,8 @@ extern crate self as pairway;
 #[doc(hidden)]
 pub mod bindings;
 mod close;
+#[cfg(target_family = "wasm")]
+mod entry;
 mod env;
 mod error;
 mod headers;
@@ -50,8 +52,8 @@ pub mod __private {
     pub use crate::response::IntoResponse;
     pub use crate::worker::{FetchFn, StartFn, StartOutput, on_start};
 
-    pub mod log {
-        pub use crate::log::{error, out};
+    pub mod console {
+        pub use crate::log::{err, out};
     }
 
     #[cfg(target_family = "wasm")]
@@ -60,7 +62,7 @@ pub mod __private {
         exports::pairway::worker::events::{Event, Guest},
     };
     #[cfg(target_family = "wasm")]
-    pub use crate::sys::handle;
+    pub use crate::entry::handle;
 
     pub use crate::__on_load as on_load;
 }

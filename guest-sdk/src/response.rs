@@ -3,6 +3,8 @@
 use crate::error::{Error, Result};
 use crate::headers::Headers;
 use crate::socket::WebSocketEnd;
+#[cfg(not(target_family = "wasm"))]
+use crate::sys;
 use serde::{Serialize, de::DeserializeOwned};
 
 /// An HTTP response, whole; or the 101 that turns the connection into a WebSocket.
@@ -202,6 +204,22 @@ impl Response {
     #[must_use]
     pub fn websocket(self) -> Option<WebSocketEnd> {
         self.socket
+    }
+
+    /// What the client of a test gets.
+    #[cfg(not(target_family = "wasm"))]
+    pub(crate) fn from_parts(
+        status: u16,
+        headers: Headers,
+        body: Vec<u8>,
+        socket: Option<sys::Socket>,
+    ) -> Self {
+        Self {
+            status,
+            headers,
+            body,
+            socket: socket.map(WebSocketEnd),
+        }
     }
 
     /// Everything, for the host.

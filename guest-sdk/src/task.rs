@@ -27,7 +27,6 @@ struct Handle {
     woken: AtomicBool,
 }
 
-#[derive(Default)]
 struct Executor {
     /// `None`: free, or being polled.
     slots: Vec<(u64, Option<Task>)>,
@@ -36,7 +35,7 @@ struct Executor {
 }
 
 thread_local! {
-    static EXECUTOR: RefCell<Executor> = RefCell::default();
+    static EXECUTOR: RefCell<Executor> = const { RefCell::new(Executor::new()) };
 }
 
 impl Wake for Handle {
@@ -56,6 +55,14 @@ impl Wake for Handle {
 }
 
 impl Executor {
+    const fn new() -> Self {
+        Self {
+            slots: Vec::new(),
+            free: Vec::new(),
+            ready: VecDeque::new(),
+        }
+    }
+
     fn insert(&mut self, future: LocalFuture<()>) {
         let slot = self.free.pop().unwrap_or_else(|| {
             self.slots.push((0, None));
@@ -107,7 +114,7 @@ impl Executor {
 pub fn spawn(future: impl Future<Output = Result<()>> + 'static) {
     spawn_local(async move {
         if let Err(error) = future.await {
-            crate::log::error(format_args!("a task failed: {error}"));
+            crate::log::error("a task failed", &error);
         }
     });
 }
@@ -146,7 +153,7 @@ pub(crate) fn run_until_idle() {
 pub(crate) fn clear() {
     // Dropping a task may wake or spawn others: they fall into a new executor, until nothing is left.
     loop {
-        let executor = EXECUTOR.with(RefCell::take);
+        let executor = EXECUTOR.with(|executor| executor.replace(Executor::new()));
         if executor.slots.iter().all(|slot| slot.1.is_none()) {
             return;
         }

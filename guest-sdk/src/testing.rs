@@ -24,6 +24,7 @@
 
 use crate::env::{Context, Env};
 use crate::error::{Error, Result};
+use crate::headers::Headers;
 use crate::request::{Method, Request};
 use crate::response::{IntoResponse, Response};
 use crate::socket::{self, WebSocket};
@@ -137,7 +138,13 @@ pub async fn fetch<A>(handler: impl FetchHandler<A>, request: Request) -> Respon
     let handler: Handler =
         Box::new(move |request| handler.call(request, Env::new(), Context::new()));
     HANDLERS.with(|handlers| handlers.borrow_mut().insert(id, handler));
-    poll_fn(|cx| native::take_response(id, cx)).await
+    let raw = poll_fn(|cx| native::take_response(id, cx)).await;
+    Response::from_parts(
+        raw.status,
+        Headers::from_raw(raw.headers),
+        raw.body,
+        raw.socket,
+    )
 }
 
 /// Connect a WebSocket to a handler. Returns the client's end.
@@ -172,7 +179,7 @@ pub fn set_var(name: &str, value: &str) {
 /// How much virtual time has passed in this test.
 #[must_use]
 pub fn elapsed() -> Duration {
-    crate::sys::now()
+    Duration::from_nanos(native::now())
 }
 
 /// Break the connection of this socket: both of its ends are closed with 1006.

@@ -2,46 +2,101 @@
 //! deadline, so that a worker may have as many as it likes and a `sleep` cannot fail.
 
 use crate::error::{Error, Result};
-use crate::sys;
+use crate::{log, sys};
 use futures_core::Stream;
 use std::cell::RefCell;
-use std::collections::BTreeMap;
+use std::cmp::Reverse;
+use std::collections::BinaryHeap;
 use std::future::poll_fn;
 use std::pin::{Pin, pin};
 use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
-/// When, and which of those that are due at the same time.
-type Key = (Duration, u64);
+/// Nanoseconds, which divide without 128 bits.
+type Nanos = u64;
 
-#[derive(Default)]
+/// An entry of the queue: the deadline, then the age, for those that are due at the same time; then the slot.
+type Entry = Reverse<(Nanos, u64, usize)>;
+
+/// Somebody who sleeps. A slot is used again; its entry tells whose it is by the age.
+struct Sleeper {
+    age: u64,
+    due: bool,
+    /// Nobody has polled yet if there is none.
+    waker: Option<Waker>,
+}
+
 struct Clock {
-    /// Who sleeps. A sleeper that nobody has polled yet has no waker.
-    sleepers: BTreeMap<Key, Option<Waker>>,
-    next: u64,
+    sleepers: Vec<Sleeper>,
+    free: Vec<usize>,
+    /// Those who gave up stay in it until they are due, or are more than the others.
+    queue: BinaryHeap<Entry>,
+    /// How many in the queue still sleep.
+    waiting: usize,
+    last_age: u64,
     /// The host's timer that runs: its token and its time.
-    armed: Option<(u64, Duration)>,
+    armed: Option<(u64, Nanos)>,
 }
 
 thread_local! {
-    static CLOCK: RefCell<Clock> = RefCell::default();
+    static CLOCK: RefCell<Clock> = const { RefCell::new(Clock::new()) };
 }
 
 impl Clock {
-    fn add(&mut self, delay: Duration) -> Key {
-        let now = sys::now();
-        let key = (now.saturating_add(delay), self.next);
-        self.next += 1;
-        self.sleepers.insert(key, None);
-        self.arm(now);
-        key
+    const fn new() -> Self {
+        Self {
+            sleepers: Vec::new(),
+            free: Vec::new(),
+            queue: BinaryHeap::new(),
+            waiting: 0,
+            last_age: 0,
+            armed: None,
+        }
     }
 
-    fn remove(&mut self, key: Key) {
-        // The timer may stay for a later sleeper, but with none it would keep the instance from its rest.
-        if self.sleepers.remove(&key).is_some() && self.sleepers.is_empty() {
-            self.disarm();
+    fn add(&mut self, delay: Nanos) -> Sleep {
+        let now = sys::now();
+        self.last_age += 1;
+        let (age, deadline) = (self.last_age, now.saturating_add(delay));
+        let sleeper = Sleeper {
+            age,
+            due: false,
+            waker: None,
+        };
+        let slot = match self.free.pop() {
+            Some(slot) => {
+                self.sleepers[slot] = sleeper;
+                slot
+            }
+            None => {
+                self.sleepers.push(sleeper);
+                self.sleepers.len() - 1
+            }
+        };
+        self.queue.push(Reverse((deadline, age, slot)));
+        self.waiting += 1;
+        self.arm(now);
+        Sleep { slot, deadline }
+    }
+
+    /// Free a slot. Gives back the waker, to be dropped when no borrow is held.
+    fn remove(&mut self, slot: usize) -> Option<Waker> {
+        let sleeper = &mut self.sleepers[slot];
+        sleeper.age = 0;
+        self.free.push(slot);
+        if !sleeper.due {
+            self.waiting -= 1;
+            if self.waiting == 0 {
+                // With nobody left a timer would only keep the instance from its rest.
+                self.queue.clear();
+                self.disarm();
+            } else if self.queue.len() > 2 * self.waiting + 64 {
+                let sleepers = &self.sleepers;
+                self.queue
+                    .retain(|Reverse((_, age, slot))| sleepers[*slot].age == *age);
+            }
         }
+        self.sleepers[slot].waker.take()
     }
 
     fn disarm(&mut self) {
@@ -50,40 +105,48 @@ impl Clock {
         }
     }
 
-    /// Have the host's timer run for the first sleeper.
-    fn arm(&mut self, now: Duration) {
-        let Some((&(deadline, _), _)) = self.sleepers.first_key_value() else {
+    /// Have the host's timer run for the first in the queue.
+    fn arm(&mut self, now: Nanos) {
+        let Some(&Reverse((deadline, _, _))) = self.queue.peek() else {
             return;
         };
         if self.armed.is_some_and(|(_, time)| time <= deadline) {
             return;
         }
         self.disarm();
-        let delay = nanos(deadline.saturating_sub(now)).div_ceil(1_000_000);
-        let started = match sys::start_timer(delay) {
+        let delay_ms = deadline.saturating_sub(now).div_ceil(1_000_000);
+        let started = match sys::start_timer(delay_ms) {
             // It will go off too early, and be started anew.
             Err(Error::TimeoutTooLong(limit)) => sys::start_timer(limit),
             other => other,
         };
         match started {
             Ok(token) => self.armed = Some((token, deadline)),
-            Err(error) => crate::log::error(format_args!("no timer: {error}")),
+            Err(error) => log::error("no timer", &error),
         }
     }
 
     /// A timer of the host went off. Takes out who is due, to be woken when no borrow is held.
     fn fire(&mut self, token: u64) -> Vec<Waker> {
+        let mut due = Vec::new();
         if self.armed.is_none_or(|armed| armed.0 != token) {
-            return Vec::new();
+            return due;
         }
         self.armed = None;
         let now = sys::now();
-        let later = self
-            .sleepers
-            .split_off(&(now.saturating_add(Duration::from_nanos(1)), 0));
-        let due = std::mem::replace(&mut self.sleepers, later);
+        while let Some(&Reverse((deadline, age, slot))) = self.queue.peek()
+            && deadline <= now
+        {
+            self.queue.pop();
+            let sleeper = &mut self.sleepers[slot];
+            if sleeper.age == age {
+                sleeper.due = true;
+                self.waiting -= 1;
+                due.extend(sleeper.waker.take());
+            }
+        }
         self.arm(now);
-        due.into_values().flatten().collect()
+        due
     }
 }
 
@@ -96,7 +159,15 @@ pub(crate) fn on_timer(token: u64) {
 /// Forget every sleeper, as the end of an instance does.
 #[cfg(not(target_family = "wasm"))]
 pub(crate) fn clear() {
-    CLOCK.with(RefCell::take);
+    CLOCK.with(|clock| clock.replace(Clock::new()));
+}
+
+/// Five hundred years at most.
+fn nanos(duration: Duration) -> Nanos {
+    duration
+        .as_secs()
+        .saturating_mul(1_000_000_000)
+        .saturating_add(u64::from(duration.subsec_nanos()))
 }
 
 /// Wait so long. The time runs from the call, not from the first poll.
@@ -116,14 +187,17 @@ pub fn sleep(duration: Duration) -> Sleep {
 /// The future of [`sleep`].
 #[derive(Debug)]
 pub struct Sleep {
-    key: Key,
+    slot: usize,
+    deadline: Nanos,
 }
 
 impl Sleep {
     pub(crate) fn new(duration: Duration) -> Self {
-        Self {
-            key: CLOCK.with(|clock| clock.borrow_mut().add(duration)),
-        }
+        Self::of(nanos(duration))
+    }
+
+    fn of(delay: Nanos) -> Self {
+        CLOCK.with(|clock| clock.borrow_mut().add(delay))
     }
 }
 
@@ -131,28 +205,26 @@ impl Future for Sleep {
     type Output = ();
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
-        CLOCK.with(
-            |clock| match clock.borrow_mut().sleepers.get_mut(&self.key) {
-                // Taken out because it was due.
-                None => Poll::Ready(()),
-                Some(waker) => {
-                    if waker
-                        .as_ref()
-                        .is_none_or(|waker| !waker.will_wake(cx.waker()))
-                    {
-                        *waker = Some(cx.waker().clone());
-                    }
-                    Poll::Pending
-                }
-            },
-        )
+        // The waker before this one is dropped when no borrow is held.
+        let (poll, _old) = CLOCK.with(|clock| {
+            let sleeper = &mut clock.borrow_mut().sleepers[self.slot];
+            match &sleeper.waker {
+                _ if sleeper.due => (Poll::Ready(()), None),
+                Some(waker) if waker.will_wake(cx.waker()) => (Poll::Pending, None),
+                _ => (Poll::Pending, sleeper.waker.replace(cx.waker().clone())),
+            }
+        });
+        poll
     }
 }
 
 impl Drop for Sleep {
     fn drop(&mut self) {
-        // Gone only while the thread ends.
-        let _gone = CLOCK.try_with(|clock| clock.borrow_mut().remove(self.key));
+        // Gone only while the thread ends, or with the test that it is left over from.
+        let _waker = CLOCK.try_with(|clock| {
+            let mut clock = clock.borrow_mut();
+            (self.slot < clock.sleepers.len()).then(|| clock.remove(self.slot))
+        });
     }
 }
 
@@ -180,17 +252,17 @@ impl Future for Delay {
 ///
 /// A worker that is late gets one tick for all that it missed. A period below one millisecond is one millisecond.
 pub fn interval(period: Duration) -> Interval {
-    let period = period.max(Duration::from_millis(1));
+    let period = nanos(period).max(1_000_000);
     Interval {
         period,
-        next: Sleep::new(period),
+        next: Sleep::of(period),
     }
 }
 
 /// Made by [`interval`].
 #[derive(Debug)]
 pub struct Interval {
-    period: Duration,
+    period: Nanos,
     next: Sleep,
 }
 
@@ -205,11 +277,8 @@ impl Interval {
             return Poll::Pending;
         };
         // From when it was due and not from now, so that delays do not add up; what was missed is left out.
-        let (late, period) = (
-            nanos(sys::now().saturating_sub(self.next.key.0)),
-            nanos(self.period),
-        );
-        self.next = Sleep::new(Duration::from_nanos(period - late % period));
+        let late = sys::now().saturating_sub(self.next.deadline);
+        self.next = Sleep::of(self.period - late % self.period);
         Poll::Ready(())
     }
 }
@@ -220,11 +289,6 @@ impl Stream for Interval {
     fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<()>> {
         self.poll_tick(cx).map(Some)
     }
-}
-
-/// Five hundred years at most, in what divides without 128 bits.
-fn nanos(duration: Duration) -> u64 {
-    u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX)
 }
 
 /// Wait for a future, but no longer than this.

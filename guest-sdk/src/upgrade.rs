@@ -1,7 +1,7 @@
 //! Owns [`WebSocketUpgrade`]: from an upgrade request to an accepted socket and its 101.
 
 use crate::error::{Error, Result};
-use crate::headers::is_token;
+use crate::headers::token;
 use crate::request::{Method, Request};
 use crate::response::Response;
 use crate::socket::{AcceptOptions, WebSocket, WebSocketPair};
@@ -48,15 +48,12 @@ impl Request {
         if !self.headers.has_token("sec-websocket-version", "13") {
             return Err(Error::UpgradeRequired("Expected Sec-WebSocket-Version: 13"));
         }
-        let offered = self.headers.values("sec-websocket-protocol");
-        let offered = offered.flat_map(|value| {
-            value
-                .split(',')
-                .map(|item| item.trim().to_owned())
-                .collect::<Vec<_>>()
-        });
+        let offered = self
+            .headers
+            .items("sec-websocket-protocol")
+            .filter_map(token);
         Ok(WebSocketUpgrade {
-            offered: offered.filter(|item| is_token(item)).collect(),
+            offered: offered.map(str::to_owned).collect(),
             chosen: None,
             options: AcceptOptions::default(),
         })

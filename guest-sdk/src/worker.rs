@@ -6,7 +6,7 @@ use crate::request::Request;
 use crate::response::Response;
 use crate::sys::{self, Event};
 use crate::task::{self, LocalFuture};
-use crate::{socket, time};
+use crate::{log, socket, time};
 use std::cell::RefCell;
 
 /// A fetch handler, as `#[event(fetch)]` wraps it.
@@ -54,7 +54,7 @@ fn dispatch(event: Event, fetch: &mut impl FnMut(u64, Request) -> LocalFuture<Re
 fn start() {
     for handler in ON_START.with(RefCell::take) {
         if let Err(error) = handler() {
-            crate::log::error(format_args!("the start handler failed: {error}"));
+            log::error("the start handler failed", &error);
         }
     }
 }
@@ -64,14 +64,14 @@ fn answer(id: u64, result: Result<Response>) {
     let response = result.unwrap_or_else(|error| {
         // An upgrade that is missing is the client's mistake, and not for the log.
         if error.status() == 500 {
-            crate::log::error(format_args!("the fetch handler failed: {error}"));
+            log::error("the fetch handler failed", &error);
         }
         Response::of_error(&error)
     });
     if let Err(error) = respond(id, response) {
-        crate::log::error(format_args!("the response was refused: {error}"));
+        log::error("the response was refused", &error);
         if let Err(error) = respond(id, Response::of_error(&error)) {
-            crate::log::error(format_args!("the response was refused: {error}"));
+            log::error("the response was refused", &error);
         }
     }
 }

@@ -91,6 +91,7 @@ impl Connection {
         let is_lost = self.serve().await.is_err();
         self.outbox.gone();
         if is_lost {
+            tracing::debug!(socket = self.end.id(), order = ?self.order, "connection lost");
             self.end.lost();
             return;
         }

@@ -281,15 +281,15 @@ impl Session {
                 drop(reply.send(answer));
             }
             Staged::StartTimer { token, delay } => {
-                let me = Weak::clone(&self.me);
-                let timer = tokio::spawn(async move {
-                    tokio::time::sleep(delay).await;
-                    if let Some(me) = me.upgrade() {
+                // The timer keeps its session alive: the worker may wait for nothing else.
+                if let Some(me) = self.me.upgrade() {
+                    let timer = tokio::spawn(async move {
+                        tokio::time::sleep(delay).await;
                         // A session that is over has no use for its timers.
                         drop(me.post(Event::Completed(token)));
-                    }
-                });
-                live.timers.insert(token, timer.abort_handle());
+                    });
+                    live.timers.insert(token, timer.abort_handle());
+                }
             }
             Staged::CancelTimer { token } => {
                 if let Some(timer) = live.timers.remove(&token) {

@@ -123,7 +123,7 @@ impl WebSocket {
     /// - [`Error::Closed`] if the socket was closed, from here or by the peer: stop sending.
     /// - [`Error::OutboxFull`] if the peer reads too slowly: the message is not sent. [`ready`](Self::ready) waits.
     pub fn send(&self, message: impl Into<Message>) -> Result<()> {
-        self.shared.raw.send(Payload::from(&message.into()))
+        self.shared.send(Payload::from(&message.into()))
     }
 
     /// Send a text message.
@@ -132,7 +132,7 @@ impl WebSocket {
     ///
     /// As [`send`](Self::send).
     pub fn send_text(&self, text: impl AsRef<str>) -> Result<()> {
-        self.shared.raw.send(Payload::Text(text.as_ref()))
+        self.shared.send(Payload::Text(text.as_ref()))
     }
 
     /// Send a binary message.
@@ -141,7 +141,7 @@ impl WebSocket {
     ///
     /// As [`send`](Self::send).
     pub fn send_binary(&self, bytes: impl AsRef<[u8]>) -> Result<()> {
-        self.shared.raw.send(Payload::Binary(bytes.as_ref()))
+        self.shared.send(Payload::Binary(bytes.as_ref()))
     }
 
     /// Send a value as JSON, in a text message.

@@ -4,8 +4,8 @@ use super::inbox::{End, Inbox};
 use crate::close::{self, CloseEvent};
 use crate::error::Result;
 use crate::message::Message;
-use crate::sys;
-use std::cell::RefCell;
+use crate::sys::{self, Payload};
+use std::cell::{Cell, RefCell};
 use std::collections::HashMap;
 use std::fmt;
 use std::hash::{BuildHasherDefault, Hasher};
@@ -34,16 +34,23 @@ impl Hasher for IdHasher {
     }
 }
 
+/// Ask the host how full an outbox is after so many bytes. Small against its limits.
+const ASK_AFTER: u64 = 64 * 1024;
+/// So that empty messages count.
+const MESSAGE_COST: u64 = 16;
+
 type Table = HashMap<u64, Weak<Shared>, BuildHasherDefault<IdHasher>>;
 
 thread_local! {
-    static TABLE: RefCell<Table> = RefCell::default();
+    static TABLE: RefCell<Table> = const { RefCell::new(Table::with_hasher(BuildHasherDefault::new())) };
 }
 
 pub(super) struct Shared {
     pub(super) id: u64,
     pub(super) raw: sys::Socket,
     inbox: RefCell<Inbox>,
+    /// Bytes sent since the host was last asked how full the outbox is.
+    unasked: Cell<u64>,
 }
 
 impl fmt::Debug for Shared {
@@ -62,9 +69,30 @@ impl Shared {
             id: raw.id(),
             raw,
             inbox: RefCell::default(),
+            unasked: Cell::new(0),
         });
         TABLE.with(|table| table.borrow_mut().insert(shared.id, Rc::downgrade(&shared)));
         Ok(shared)
+    }
+
+    pub(super) fn send(&self, payload: Payload<'_>) -> Result<()> {
+        self.raw.send(payload)?;
+        self.unasked
+            .set(self.unasked.get() + payload.len() as u64 + MESSAGE_COST);
+        Ok(())
+    }
+
+    /// Whether the outbox may have more than so many bytes. The host is not asked each time: that would double the
+    /// calls on the way of a message.
+    pub(super) fn is_over(&self, limit: u64) -> bool {
+        if self.unasked.get() < ASK_AFTER {
+            return false;
+        }
+        let over = self.raw.buffered_amount() > limit;
+        if !over {
+            self.unasked.set(0);
+        }
+        over
     }
 
     /// The next message; `Ready(None)` when the socket has ended and all are taken.

@@ -23,7 +23,7 @@ impl WebSocket {
     /// Whether the outbox has room; if not, the task is woken when it has.
     pub(super) fn poll_room(&mut self, cx: &mut Context<'_>) -> Poll<Result<()>> {
         loop {
-            if self.shared.raw.buffered_amount() <= ROOM {
+            if !self.shared.is_over(ROOM) {
                 self.retry = None;
                 return Poll::Ready(Ok(()));
             }

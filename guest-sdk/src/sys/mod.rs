@@ -4,9 +4,7 @@
 #[cfg(target_family = "wasm")]
 mod wasm;
 #[cfg(target_family = "wasm")]
-pub use wasm::handle;
-#[cfg(target_family = "wasm")]
-pub(crate) use wasm::{Socket, cancel, now, pair, respond, start_timer, var};
+pub(crate) use wasm::{Socket, cancel, event, now, pair, respond, start_timer, var};
 
 #[cfg(not(target_family = "wasm"))]
 pub(crate) mod native;
@@ -47,6 +45,15 @@ pub(crate) enum Event {
 pub(crate) enum Payload<'a> {
     Text(&'a str),
     Binary(&'a [u8]),
+}
+
+impl Payload<'_> {
+    pub(crate) fn len(&self) -> usize {
+        match self {
+            Self::Text(text) => text.len(),
+            Self::Binary(bytes) => bytes.len(),
+        }
+    }
 }
 
 impl<'a> From<&'a Message> for Payload<'a> {

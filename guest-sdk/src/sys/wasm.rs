@@ -1,19 +1,17 @@
 //! Owns the host behind the bindings: translates and delegates, and decides nothing.
 
 use super::{Event, Payload};
+use crate::bindings::clock::wasi::clocks::monotonic_clock;
 use crate::bindings::exports::pairway::worker::events as exports;
 use crate::bindings::pairway::worker::types::{
     Error as WitError, MessageParam, MessageResult, ReadyState as WitState,
 };
 use crate::bindings::pairway::worker::{http, sockets, timers};
 use crate::close::{CloseEvent, ReadyState};
-use crate::env::{Context, Env};
 use crate::error::{Error, Result};
 use crate::headers::Headers;
 use crate::message::Message;
 use crate::request::Request;
-use crate::worker::{FetchFn, turn};
-use std::time::{Duration, Instant};
 
 /// A handle of a socket.
 #[derive(Debug)]
@@ -121,26 +119,17 @@ pub(crate) fn cancel(token: u64) {
     timers::cancel(token);
 }
 
-/// The time since the worker first asked.
-pub(crate) fn now() -> Duration {
-    thread_local! {
-        static FIRST: Instant = Instant::now();
-    }
-    FIRST.with(Instant::elapsed)
+/// Nanoseconds since some time in the past.
+pub(crate) fn now() -> u64 {
+    monotonic_clock::now()
 }
 
 pub(crate) fn var(name: &str) -> Option<String> {
     std::env::var(name).ok()
 }
 
-/// For `#[event(fetch)]`: the export of the world.
-pub fn handle(events: Vec<exports::Event>, fetch: FetchFn) {
-    turn(events.into_iter().map(event), |_, request| {
-        fetch(request, Env::new(), Context::new())
-    });
-}
-
-fn event(event: exports::Event) -> Event {
+/// What the host says, in the words of the SDK.
+pub(crate) fn event(event: exports::Event) -> Event {
     match event {
         exports::Event::Start(_) => Event::Start,
         exports::Event::Fetch((id, request)) => Event::Fetch(id, self::request(request)),

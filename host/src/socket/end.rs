@@ -66,7 +66,8 @@ pub(crate) struct UpgradeRequest {
 #[derive(Debug)]
 enum Claim {
     Free,
-    Accepted(Weak<dyn Owner>),
+    /// Keeps its owner alive, as long as the owner keeps it.
+    Accepted(Arc<dyn Owner>),
     /// Left in a response; the connection is not there yet.
     Sent,
     /// The client's: what arrives goes out on the wire.
@@ -150,7 +151,7 @@ impl End {
     }
 
     /// Take the end's events, first those that have waited. A second call does nothing.
-    pub(crate) fn accept(&self, owner: Weak<dyn Owner>, half_open: bool) -> Result<(), ClaimError> {
+    pub(crate) fn accept(&self, owner: Arc<dyn Owner>, half_open: bool) -> Result<(), ClaimError> {
         let mut inner = self.lock();
         match inner.claim {
             Claim::Free => {}
@@ -461,7 +462,7 @@ impl Handshake {
 impl Inner {
     fn owner(&self) -> Option<Arc<dyn Owner>> {
         match &self.claim {
-            Claim::Accepted(owner) => owner.upgrade(),
+            Claim::Accepted(owner) => Some(Arc::clone(owner)),
             Claim::Free | Claim::Sent | Claim::Coupled(_) => None,
         }
     }
@@ -473,11 +474,7 @@ impl Inner {
             return;
         }
         match &self.claim {
-            Claim::Accepted(owner) => {
-                if let Some(owner) = owner.upgrade() {
-                    owner.raise(id, event);
-                }
-            }
+            Claim::Accepted(owner) => owner.raise(id, event),
             Claim::Free | Claim::Sent | Claim::Coupled(_) => self.held.push_back(event),
         }
     }

@@ -114,8 +114,8 @@ impl Answer {
         let mut lines = head.split("\r\n");
         let status = lines
             .next()
-            .and_then(|line| line.strip_prefix("HTTP/1.1 "))
-            .and_then(|rest| rest.get(..3));
+            .and_then(|line| line.strip_prefix("HTTP/1."))
+            .and_then(|rest| rest.get(2..5));
         let status = status
             .and_then(|digits| digits.parse().ok())
             .unwrap_or_else(|| panic!("no status line: {head:?}"));

@@ -8,7 +8,7 @@ use super::{Event, Payload};
 use crate::close::{self, ReadyState};
 use crate::error::{Error, Result};
 use ends::{Ends, Item};
-use requests::Requests;
+use requests::{RawResponse, Requests};
 use std::cell::RefCell;
 use std::collections::{BTreeMap, VecDeque};
 use std::time::Duration;
@@ -112,8 +112,8 @@ pub(crate) fn var(name: &str) -> Option<String> {
     host(|host| host.variables.get(name).cloned())
 }
 
-pub(crate) fn now() -> Duration {
-    host(|host| host.now)
+pub(crate) fn now() -> u64 {
+    host(|host| u64::try_from(host.now.as_nanos()).unwrap_or(u64::MAX))
 }
 
 pub(crate) fn start_timer(delay_ms: u64) -> Result<u64> {
@@ -135,7 +135,15 @@ pub(crate) fn respond(
     body: Vec<u8>,
     socket: Option<Socket>,
 ) -> Result<()> {
-    requests::respond(id, status, headers, body, socket)
+    requests::respond(
+        id,
+        RawResponse {
+            status,
+            headers,
+            body,
+            socket,
+        },
+    )
 }
 
 pub(crate) fn pair() -> Result<(Socket, Socket)> {

@@ -1,25 +1,30 @@
 //! Owns the requests of a test, from their start to their response, and the Response contract.
 
-use super::{Socket, host};
+use super::super::Event;
+use super::{Host, Socket, host};
 use crate::error::{Error, Result};
-use crate::headers::Headers;
 use crate::request::{Method, Request};
-use crate::response::Response;
-use crate::socket::WebSocketEnd;
 use crate::task::Waiters;
 use std::collections::BTreeMap;
 use std::task::{Context, Poll};
 
-use super::super::Event;
-
 #[derive(Default)]
 pub(super) struct Requests(BTreeMap<u64, Open>);
+
+/// A response as its client gets it.
+#[derive(Debug)]
+pub(crate) struct RawResponse {
+    pub(crate) status: u16,
+    pub(crate) headers: Vec<(String, Vec<u8>)>,
+    pub(crate) body: Vec<u8>,
+    pub(crate) socket: Option<Socket>,
+}
 
 struct Open {
     uri: String,
     /// What the client gets in place of a 101.
     no_upgrade: Option<(u16, &'static str)>,
-    response: Option<Response>,
+    response: Option<RawResponse>,
     client: Waiters,
 }
 
@@ -50,7 +55,7 @@ pub(crate) fn open_request(request: Request) -> u64 {
 }
 
 /// The client waits for its response.
-pub(crate) fn take_response(id: u64, cx: &Context<'_>) -> Poll<Response> {
+pub(crate) fn take_response(id: u64, cx: &Context<'_>) -> Poll<RawResponse> {
     host(|host| {
         let Some(open) = host.requests.0.get_mut(&id) else {
             return Poll::Pending;
@@ -68,48 +73,23 @@ pub(crate) fn take_response(id: u64, cx: &Context<'_>) -> Poll<Response> {
     })
 }
 
-pub(super) fn respond(
-    id: u64,
-    status: u16,
-    headers: Vec<(String, Vec<u8>)>,
-    body: Vec<u8>,
-    socket: Option<Socket>,
-) -> Result<()> {
-    let no_upgrade = host(|host| {
-        let open = host
-            .requests
-            .0
-            .get(&id)
-            .filter(|open| open.response.is_none())
-            .ok_or(Error::UnknownRequest(id))?;
-        let no_upgrade = open.no_upgrade;
-        check_response(status, &body, socket.as_ref(), no_upgrade)?;
-        if let Some(socket) = &socket {
-            host.ends.check_leave(socket.id())?;
-        }
-        Ok::<_, Error>(no_upgrade.filter(|_| status == 101))
-    })?;
-    let response = match (no_upgrade, socket) {
-        // The socket is dropped, and the worker's end is told.
-        (Some((status, why)), _) => Response::error(why, status)?,
-        (None, Some(socket)) => {
-            host(|host| {
-                let uri = host
-                    .requests
-                    .0
-                    .get(&id)
-                    .map(|open| open.uri.clone())
-                    .unwrap_or_default();
-                host.ends.leave(socket.id(), &uri);
-            });
-            Response::from_websocket(WebSocketEnd(socket))?.with_headers(Headers::from_raw(headers))
-        }
-        (None, None) => Response::from_bytes(body)?
-            .with_status(status)
-            .with_headers(Headers::from_raw(headers)),
+/// The worker answers. No borrow is held where a response is dropped: its socket calls back.
+pub(super) fn respond(id: u64, response: RawResponse) -> Result<()> {
+    let no_upgrade = host(|host| check_response(host, id, &response))?;
+    let response = match no_upgrade {
+        Some((status, why)) => RawResponse {
+            status,
+            headers: Vec::new(),
+            body: why.as_bytes().to_vec(),
+            socket: None,
+        },
+        None => response,
     };
     let client = host(|host| {
         let open = host.requests.0.get_mut(&id)?;
+        if let Some(socket) = &response.socket {
+            host.ends.leave(socket.id(), &open.uri);
+        }
         open.response = Some(response);
         Some(open.client.take())
     });
@@ -117,21 +97,28 @@ pub(super) fn respond(
     Ok(())
 }
 
+/// The Response contract. `Some`: the worker is right and the client is not, and this is what the client gets.
 fn check_response(
-    status: u16,
-    body: &[u8],
-    socket: Option<&Socket>,
-    no_upgrade: Option<(u16, &'static str)>,
-) -> Result<()> {
-    let why = match (status, socket) {
+    host: &mut Host,
+    id: u64,
+    response: &RawResponse,
+) -> Result<Option<(u16, &'static str)>> {
+    let open = host.requests.0.get(&id);
+    let open = open
+        .filter(|open| open.response.is_none())
+        .ok_or(Error::UnknownRequest(id))?;
+    let why = match (response.status, &response.socket) {
         (101, None) => "101 without a socket",
-        (101, Some(_)) if !body.is_empty() => "101 with a body",
-        (101, Some(_)) if no_upgrade.is_some_and(|(status, _)| status == 500) => {
-            "101 to a request that is no upgrade"
+        (101, Some(_)) if !response.body.is_empty() => "101 with a body",
+        (101, Some(socket)) => {
+            host.ends.check_leave(socket.id())?;
+            match open.no_upgrade {
+                Some((500, _)) => "101 to a request that is no upgrade",
+                no_upgrade => return Ok(no_upgrade),
+            }
         }
-        (101, Some(_)) => return Ok(()),
         (_, Some(_)) => "a socket without 101",
-        (200..=599, None) => return Ok(()),
+        (200..=599, None) => return Ok(None),
         _ => "the status is not one of 200 to 599",
     };
     Err(Error::InvalidResponse(why.to_owned()))

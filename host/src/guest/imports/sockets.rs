@@ -71,7 +71,11 @@ impl HostWebSocket for GuestState {
         if self.ends.len() as u64 >= limit && !self.ends.contains_key(&end.id()) {
             return Ok(Err(WitError::TooManySockets(u32::try_from(limit).unwrap_or(u32::MAX))));
         }
-        if let Err(error) = end.accept(self.owner.clone(), options.half_open) {
+        let owner = self
+            .owner
+            .upgrade()
+            .expect("a session outlives the turns it runs");
+        if let Err(error) = end.accept(owner, options.half_open) {
             return Ok(Err(error.into()));
         }
         self.ends.entry(end.id()).or_insert(end);
