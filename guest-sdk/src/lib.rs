@@ -1,4 +1,5 @@
-//! Write WebSocket workers in Rust.
+// Owns the public face of the SDK: modules and re-exports, and no logic. The crate page is `README.md`.
+#![doc = include_str!("../README.md")]
 
 // The macros and the bindings name the crate as a worker does; inside it, it needs the name as well.
 extern crate self as pairway;

@@ -306,3 +306,32 @@ pub async fn timeout<T>(duration: Duration, future: impl Future<Output = T>) -> 
     })
     .await
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn sleeps_that_were_given_up_do_not_pile_up_and_the_last_stops_the_timer() {
+        let state = || {
+            CLOCK.with_borrow(|clock| {
+                (
+                    clock.queue.len(),
+                    clock.sleepers.len(),
+                    clock.armed.is_some(),
+                )
+            })
+        };
+        let long = sleep(Duration::from_secs(3600));
+        for _ in 0..1000 {
+            drop(sleep(Duration::from_secs(1)));
+        }
+        let (queue, slots, armed) = state();
+        assert!(
+            queue <= 67 && slots == 2 && armed,
+            "{queue} {slots} {armed}"
+        );
+        drop(long);
+        assert_eq!(state(), (0, 2, false));
+    }
+}

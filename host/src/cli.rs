@@ -147,7 +147,11 @@ impl Serve {
 
 /// `$XDG_CACHE_HOME/pairway`, or `~/.cache/pairway`; none for a user without a home.
 fn default_cache_dir() -> Option<PathBuf> {
-    let from = |name| std::env::var_os(name).map(PathBuf::from).filter(|path| path.is_absolute());
+    let from = |name| {
+        std::env::var_os(name)
+            .map(PathBuf::from)
+            .filter(|path| path.is_absolute())
+    };
     let base = from("XDG_CACHE_HOME").or_else(|| from("HOME").map(|home| home.join(".cache")))?;
     Some(base.join("pairway"))
 }
@@ -173,7 +177,10 @@ pub(crate) fn run(cli: Cli) -> Result<ExitCode> {
 async fn run_server(serve: &Serve) -> Result<ExitCode> {
     let config = serve.config()?;
     // Signals are caught from here on, so that one during a long compilation is not lost.
-    let (mut interrupt, mut terminate) = (signal(SignalKind::interrupt())?, signal(SignalKind::terminate())?);
+    let (mut interrupt, mut terminate) = (
+        signal(SignalKind::interrupt())?,
+        signal(SignalKind::terminate())?,
+    );
     let worker = Worker::load(&serve.worker, &config)?;
     let name = worker.name().to_owned();
     let server = Server::bind(worker, &config).await?;
@@ -188,12 +195,15 @@ async fn run_server(serve: &Serve) -> Result<ExitCode> {
     let (second, mut begun) = tokio::sync::oneshot::channel();
     let serving = server.serve(async {
         shutdown.await;
-        drop(second.send(()));
+        second.send(()).unwrap_or_default();
     });
     tokio::pin!(serving);
     let impatience = async {
         drop((&mut begun).await);
-        let (mut interrupt, mut terminate) = (signal(SignalKind::interrupt())?, signal(SignalKind::terminate())?);
+        let (mut interrupt, mut terminate) = (
+            signal(SignalKind::interrupt())?,
+            signal(SignalKind::terminate())?,
+        );
         tokio::select! {
             _ = interrupt.recv() => {}
             _ = terminate.recv() => {}
@@ -214,12 +224,18 @@ async fn run_server(serve: &Serve) -> Result<ExitCode> {
     }
 }
 
-#[expect(clippy::print_stdout, reason = "the address is what the command has to say, for people and scripts")]
+#[expect(
+    clippy::print_stdout,
+    reason = "the address is what the command has to say, for people and scripts"
+)]
 fn announce(name: &str, addr: SocketAddr) {
     println!("pairway: serving {name} on http://{addr}");
 }
 
-#[expect(clippy::print_stdout, reason = "the list is what the command has to say")]
+#[expect(
+    clippy::print_stdout,
+    reason = "the list is what the command has to say"
+)]
 fn print_limits() {
     for limit in Limits::default().describe() {
         println!("{:<24} {:>12}  {}", limit.name, limit.value, limit.doc);

@@ -166,7 +166,12 @@ impl Limits {
             return Ok(());
         }
         let word = wanted.split('_').next().unwrap_or_default();
-        let near: Vec<_> = self.describe().into_iter().map(|limit| limit.name).filter(|name| name.contains(word)).collect();
+        let near: Vec<_> = self
+            .describe()
+            .into_iter()
+            .map(|limit| limit.name)
+            .filter(|name| name.contains(word))
+            .collect();
         let hint = if near.is_empty() {
             "`pairway limits` lists them".to_owned()
         } else {
@@ -186,17 +191,24 @@ impl Limits {
             return refuse("limit outbox_soft_bytes must not be above outbox_hard_bytes");
         }
         if self.memory_bytes > 4 << 30 {
-            return refuse("limit memory_bytes must not be above 4 GiB, the address space of a component");
+            return refuse(
+                "limit memory_bytes must not be above 4 GiB, the address space of a component",
+            );
         }
         if self.request_head_bytes < 8192 {
             return refuse("limit request_head_bytes must be at least 8192");
         }
         if self.close_reason_bytes > 123 {
-            return refuse("limit close_reason_bytes must not be above 123: a Close frame holds no more");
+            return refuse(
+                "limit close_reason_bytes must not be above 123: a Close frame holds no more",
+            );
         }
         for limit in self.describe() {
             if limit.value == 0 && limit.name != "linger_ms" {
-                return Err(Error::Config(format!("limit {} must be above zero", limit.name)));
+                return Err(Error::Config(format!(
+                    "limit {} must be above zero",
+                    limit.name
+                )));
             }
         }
         Ok(())
@@ -228,8 +240,14 @@ mod tests {
 
     #[test]
     fn an_unknown_limit_is_refused_with_names_that_come_close() {
-        let error = Limits::default().set("outbox-bytes", 5).unwrap_err().to_string();
-        assert!(error.contains("outbox_soft_bytes") && error.contains("outbox_hard_bytes"), "{error}");
+        let error = Limits::default()
+            .set("outbox-bytes", 5)
+            .unwrap_err()
+            .to_string();
+        assert!(
+            error.contains("outbox_soft_bytes") && error.contains("outbox_hard_bytes"),
+            "{error}"
+        );
     }
 
     #[test]
@@ -237,7 +255,14 @@ mod tests {
         let mut limits = Limits::default();
         limits.outbox_soft_bytes = limits.outbox_hard_bytes + 1;
         assert!(limits.check().is_err());
-        assert!(Limits { message_bytes: 0, ..Limits::default() }.check().is_err());
+        assert!(
+            Limits {
+                message_bytes: 0,
+                ..Limits::default()
+            }
+            .check()
+            .is_err()
+        );
         assert!(Limits::default().check().is_ok());
     }
 

@@ -23,7 +23,7 @@ use crate::socket::{Arrival, CloseCode, Delivery, End, MessageRef, Outbox, codec
 
 /// What a connection is told to do next.
 enum Input {
-    Read(Box<Work>),
+    Read(Work),
     /// The outbox has something to say, and has been heard.
     Told,
     Eof,
@@ -169,7 +169,9 @@ impl Connection {
     fn set_deadline(&mut self, is_refused: bool) {
         let wanted = match self.order {
             // What is queued for the end has as long as a Close has.
-            Order::AwaitClose | Order::End | Order::Drop => Some((Deadline::Close, self.limits.close_timeout_ms)),
+            Order::AwaitClose | Order::End | Order::Drop => {
+                Some((Deadline::Close, self.limits.close_timeout_ms))
+            }
             Order::GoOn if is_refused => Some((Deadline::Stall, self.limits.outbox_stall_ms)),
             Order::GoOn => None,
         };
@@ -187,7 +189,10 @@ impl Connection {
         match self.deadline.take() {
             Some((Deadline::Stall, _)) => {
                 // The Close joins the queue. Should that not move within the time of a Close, all is dropped.
-                let body = Some((CloseCode::TRY_AGAIN_LATER, "the client reads too slowly".to_owned()));
+                let body = Some((
+                    CloseCode::TRY_AGAIN_LATER,
+                    "the client reads too slowly".to_owned(),
+                ));
                 self.end.lost();
                 self.outbox.close(&body, Order::End);
                 Ok(())
@@ -222,8 +227,10 @@ impl Connection {
     }
 
     /// Take apart what was read, have it handled, and write what came of it with one call.
-    async fn on_read(&mut self, mut work: Box<Work>) {
-        let decoded = self.decoder.decode(&mut work.buf[..work.len], &mut work.items);
+    async fn on_read(&mut self, mut work: Work) {
+        let decoded = self
+            .decoder
+            .decode(&mut work.buf[..work.len], &mut work.items);
         let violation = self.handle(&mut work).await.or(decoded.err());
         self.flush(&mut work.out);
         if let Some(violation) = violation {
@@ -233,7 +240,9 @@ impl Connection {
     }
 
     async fn handle(&mut self, work: &mut Work) -> Option<Violation> {
-        let Work { buf, items, out, .. } = work;
+        let Work {
+            buf, items, out, ..
+        } = work;
         let mut messages = Vec::with_capacity(items.len());
         for item in items.iter() {
             let (text, bytes) = match item {
@@ -321,7 +330,12 @@ impl Connection {
     /// The peer broke the protocol: it is told with a Close, and its connection ends.
     fn on_violation(&mut self, violation: &Violation) {
         self.counters.violations.add(1);
-        tracing::debug!(socket = self.end.id(), code = violation.code, reason = violation.reason, "protocol violation");
+        tracing::debug!(
+            socket = self.end.id(),
+            code = violation.code,
+            reason = violation.reason,
+            "protocol violation"
+        );
         self.is_closed_by_peer = true;
         let has_sent = self.end.has_sent_close();
         self.end.failed(&violation.reason);

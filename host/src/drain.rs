@@ -17,8 +17,10 @@ use crate::socket::{CloseCode, End, Outbox, SocketId};
 pub(crate) struct Drain {
     tasks: TaskTracker,
     begun: CancellationToken,
-    sockets: Mutex<HashMap<SocketId, (Arc<End>, Arc<Outbox>)>>,
+    sockets: Mutex<Sockets>,
 }
+
+type Sockets = HashMap<SocketId, (Arc<End>, Arc<Outbox>)>;
 
 /// A socket that is open; it is no longer once this is dropped.
 #[derive(Debug)]
@@ -34,7 +36,7 @@ impl Drop for OpenSocket {
 }
 
 impl Drain {
-    fn sockets(&self) -> MutexGuard<'_, HashMap<SocketId, (Arc<End>, Arc<Outbox>)>> {
+    fn sockets(&self) -> MutexGuard<'_, Sockets> {
         self.sockets.lock().unwrap_or_else(PoisonError::into_inner)
     }
 

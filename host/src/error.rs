@@ -49,13 +49,15 @@ pub enum Error {
 }
 
 fn bind_hint(source: &std::io::Error) -> &'static str {
-    match source.kind() {
-        std::io::ErrorKind::AddrInUse => {
-            " (another program listens there; stop it, or choose another port with --addr, port 0 for any)"
-        }
-        std::io::ErrorKind::PermissionDenied => " (ports below 1024 need privileges; choose another with --addr)",
-        std::io::ErrorKind::AddrNotAvailable => " (this machine has no such address)",
-        _ => "",
+    let kind = source.kind();
+    if kind == std::io::ErrorKind::AddrInUse {
+        " (another program listens there; stop it, or choose another port with --addr, port 0 for any)"
+    } else if kind == std::io::ErrorKind::PermissionDenied {
+        " (ports below 1024 need privileges; choose another with --addr)"
+    } else if kind == std::io::ErrorKind::AddrNotAvailable {
+        " (this machine has no such address)"
+    } else {
+        ""
     }
 }
 
@@ -70,7 +72,9 @@ pub enum Fault {
     #[error("a turn used more than {0} ms of CPU time (limit turn_cpu_ms): an endless loop?")]
     CpuTime(u64),
     /// A turn took longer than [`Limits::turn_wall_ms`](crate::Limits).
-    #[error("a turn took more than {0} ms (limit turn_wall_ms): a blocking call? `pairway::sleep` does not block")]
+    #[error(
+        "a turn took more than {0} ms (limit turn_wall_ms): a blocking call? `pairway::sleep` does not block"
+    )]
     WallTime(u64),
     /// The guest wanted more memory than [`Limits::memory_bytes`](crate::Limits) and gave up.
     #[error("the worker ran out of memory (limit memory_bytes: {0})")]
@@ -89,7 +93,11 @@ impl Fault {
     pub fn status(&self) -> u16 {
         match self {
             Self::TooManyInstances(_) => 503,
-            Self::Trap(_) | Self::CpuTime(_) | Self::WallTime(_) | Self::OutOfMemory(_) | Self::Instantiate(_) => 500,
+            Self::Trap(_)
+            | Self::CpuTime(_)
+            | Self::WallTime(_)
+            | Self::OutOfMemory(_)
+            | Self::Instantiate(_) => 500,
         }
     }
 }

@@ -6,7 +6,10 @@ use std::process::ExitCode;
 
 use clap::Parser;
 
-#[expect(clippy::print_stderr, reason = "the log may not be set up when the command line is wrong")]
+#[expect(
+    clippy::print_stderr,
+    reason = "the log may not be set up when the command line is wrong"
+)]
 fn main() -> ExitCode {
     match cli::run(cli::Cli::parse()) {
         Ok(code) => code,

@@ -91,7 +91,10 @@ impl Server {
         let limit = millis(sessions.host.limits.drain_ms);
         let left = drain.run(limit).await;
         if left > 0 {
-            tracing::warn!(left, "connections were still open when the time to drain was over (limit drain_ms)");
+            tracing::warn!(
+                left,
+                "connections were still open when the time to drain was over (limit drain_ms)"
+            );
         }
         Ok(())
     }
@@ -116,7 +119,9 @@ impl Server {
                 Err(error) => {
                     counters.accept_pauses.add(1);
                     if !std::mem::replace(&mut is_paused, true) {
-                        tracing::error!("cannot accept connections until others end: {error} (see `ulimit -n`)");
+                        tracing::error!(
+                            "cannot accept connections until others end: {error} (see `ulimit -n`)"
+                        );
                     }
                     tokio::time::sleep(ACCEPT_PAUSE).await;
                 }
@@ -145,7 +150,9 @@ impl Server {
                 tracing::debug!(%peer, "TCP_NODELAY: {error}");
             }
             let call = service_fn(move |request| service.clone().call(request));
-            let connection = http.serve_connection(TokioIo::new(stream), call).with_upgrades();
+            let connection = http
+                .serve_connection(TokioIo::new(stream), call)
+                .with_upgrades();
             tokio::pin!(connection);
             let served = tokio::select! {
                 served = connection.as_mut() => served,
@@ -165,6 +172,8 @@ impl Server {
 fn is_the_clients(error: &io::Error) -> bool {
     matches!(
         error.kind(),
-        io::ErrorKind::ConnectionRefused | io::ErrorKind::ConnectionAborted | io::ErrorKind::ConnectionReset
+        io::ErrorKind::ConnectionRefused
+            | io::ErrorKind::ConnectionAborted
+            | io::ErrorKind::ConnectionReset
     )
 }

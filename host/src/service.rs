@@ -72,7 +72,10 @@ struct Upgrading {
 
 impl Service {
     /// Answer one request. Nothing in it fails: each failure is a response.
-    pub(crate) async fn call(self, mut request: http::Request<Incoming>) -> Result<Reply, Infallible> {
+    pub(crate) async fn call(
+        self,
+        mut request: http::Request<Incoming>,
+    ) -> Result<Reply, Infallible> {
         let on_upgrade = hyper::upgrade::on(&mut request);
         let (parts, body) = request.into_parts();
         let body = match self.read(body).await {
@@ -96,10 +99,14 @@ impl Service {
             }
             Ok(answer) => plain(answer),
             Err(NoAnswer::Fault(fault)) => {
-                let status = StatusCode::from_u16(fault.status()).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+                let status = StatusCode::from_u16(fault.status())
+                    .unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
                 text(status, status.canonical_reason().unwrap_or_default())
             }
-            Err(NoAnswer::Never) => text(StatusCode::INTERNAL_SERVER_ERROR, "The worker did not respond"),
+            Err(NoAnswer::Never) => text(
+                StatusCode::INTERNAL_SERVER_ERROR,
+                "The worker did not respond",
+            ),
         })
     }
 
@@ -140,10 +147,7 @@ impl Service {
         if parts.uri.scheme().is_some() {
             return parts.uri.to_string();
         }
-        let path = parts
-            .uri
-            .path_and_query()
-            .map_or("/", |path| path.as_str());
+        let path = parts.uri.path_and_query().map_or("/", |path| path.as_str());
         let host = parts.headers.get(header::HOST);
         match host.and_then(|host| host.to_str().ok()) {
             Some(host) if !host.is_empty() => format!("http://{host}{path}"),
@@ -152,7 +156,12 @@ impl Service {
     }
 
     /// Answer with 101 and start the connection; or say what is wrong with the request.
-    fn upgrade(self, upgrading: Upgrading, socket: Departure, headers: &[(String, Vec<u8>)]) -> Reply {
+    fn upgrade(
+        self,
+        upgrading: Upgrading,
+        socket: Departure,
+        headers: &[(String, Vec<u8>)],
+    ) -> Reply {
         let parts = &upgrading.parts;
         let accept = match upgrade::check(&parts.method, parts.version, &parts.headers) {
             Ok(accept) => accept,
@@ -210,7 +219,13 @@ impl Service {
         });
         let open = self.drain.open(&end, &outbox);
         let early = stream.read_buf;
-        let connection = Connection::new(stream.io.into_inner(), end, outbox, limits, Arc::clone(&counters));
+        let connection = Connection::new(
+            stream.io.into_inner(),
+            end,
+            outbox,
+            limits,
+            Arc::clone(&counters),
+        );
         let place = self.place;
         counters.sockets.add(1);
         counters.sockets_live.add(1);
@@ -223,7 +238,8 @@ impl Service {
 /// A response without a socket.
 fn plain(answer: Answer) -> Reply {
     let mut reply = Response::new(Full::from(answer.body));
-    *reply.status_mut() = StatusCode::from_u16(answer.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+    *reply.status_mut() =
+        StatusCode::from_u16(answer.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
     *reply.headers_mut() = workers_headers(&answer.headers);
     reply
 }

@@ -22,7 +22,11 @@ pub(crate) fn wants_web_socket(headers: &HeaderMap) -> bool {
 /// `Sec-WebSocket-Accept`.
 ///
 /// The worker has run by now: a request it answered otherwise is none of our business.
-pub(crate) fn check(method: &Method, version: Version, headers: &HeaderMap) -> Result<HeaderValue, Refusal> {
+pub(crate) fn check(
+    method: &Method,
+    version: Version,
+    headers: &HeaderMap,
+) -> Result<HeaderValue, Refusal> {
     let bad = |text| {
         Err(Refusal {
             status: StatusCode::BAD_REQUEST,
@@ -86,7 +90,10 @@ mod tests {
         headers.insert("upgrade", "websocket".parse().unwrap());
         headers.insert("connection", "Upgrade".parse().unwrap());
         headers.insert("sec-websocket-version", "13".parse().unwrap());
-        headers.insert("sec-websocket-key", "dGhlIHNhbXBsZSBub25jZQ==".parse().unwrap());
+        headers.insert(
+            "sec-websocket-key",
+            "dGhlIHNhbXBsZSBub25jZQ==".parse().unwrap(),
+        );
         for (name, value) in change {
             match value {
                 Some(value) => drop(headers.insert(*name, value.parse().unwrap())),
@@ -121,8 +128,14 @@ mod tests {
 
     #[test]
     fn the_upgrade_header_is_a_list_without_case() {
-        assert!(wants_web_socket(&request(&[("upgrade", Some("WebSocket"))])));
-        assert!(wants_web_socket(&request(&[("upgrade", Some("h2c, websocket"))])));
+        assert!(wants_web_socket(&request(&[(
+            "upgrade",
+            Some("WebSocket")
+        )])));
+        assert!(wants_web_socket(&request(&[(
+            "upgrade",
+            Some("h2c, websocket")
+        )])));
         assert!(!wants_web_socket(&request(&[("upgrade", Some("h2c"))])));
         assert!(!wants_web_socket(&request(&[("upgrade", None)])));
     }

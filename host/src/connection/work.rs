@@ -15,7 +15,7 @@ const KEPT: usize = 4;
 const KEPT_BYTES: usize = 256 * 1024;
 
 thread_local! {
-    static POOL: RefCell<Vec<Box<Work>>> = const { RefCell::new(Vec::new()) };
+    static POOL: RefCell<Vec<Work>> = const { RefCell::new(Vec::new()) };
 }
 
 /// A set of buffers.
@@ -30,26 +30,24 @@ pub(super) struct Work {
 }
 
 impl Work {
-    pub(super) fn take() -> Box<Self> {
-        POOL.with_borrow_mut(Vec::pop).unwrap_or_else(|| {
-            Box::new(Self {
-                buf: vec![0; READ_BYTES],
-                len: 0,
-                items: Vec::new(),
-                out: Vec::new(),
-            })
+    pub(super) fn take() -> Self {
+        POOL.with_borrow_mut(Vec::pop).unwrap_or_else(|| Self {
+            buf: vec![0; READ_BYTES],
+            len: 0,
+            items: Vec::new(),
+            out: Vec::new(),
         })
     }
 
     /// A set that has read these bytes, which are no more than [`READ_BYTES`].
-    pub(super) fn with(bytes: &[u8]) -> Box<Self> {
+    pub(super) fn with(bytes: &[u8]) -> Self {
         let mut work = Self::take();
         work.buf[..bytes.len()].copy_from_slice(bytes);
         work.len = bytes.len();
         work
     }
 
-    pub(super) fn put_back(mut self: Box<Self>) {
+    pub(super) fn put_back(mut self) {
         self.items.clear();
         self.out.clear();
         if self.out.capacity() > KEPT_BYTES {

@@ -74,12 +74,13 @@ impl Engine {
                 reason: reason.to_owned(),
             });
         }
-        let component = wasmtime::component::Component::new(&self.engine, &bytes).map_err(|error| {
-            Error::NotAComponent {
-                path: path.to_owned(),
-                reason: format!("{error:#}"),
-            }
-        })?;
+        let component =
+            wasmtime::component::Component::new(&self.engine, &bytes).map_err(|error| {
+                Error::NotAComponent {
+                    path: path.to_owned(),
+                    reason: format!("{error:#}"),
+                }
+            })?;
         let wrong = |error: wasmtime::Error| Error::WrongWorld {
             path: path.to_owned(),
             reason: format!(
@@ -143,7 +144,10 @@ fn settings(config: &Config) -> Result<wasmtime::Config, Error> {
         let mut cache = CacheConfig::new();
         cache.with_directory(directory);
         let cache = Cache::new(cache).map_err(|error| {
-            Error::Config(format!("cannot use the component cache {}: {error:#}", directory.display()))
+            Error::Config(format!(
+                "cannot use the component cache {}: {error:#}",
+                directory.display()
+            ))
         })?;
         settings.cache(Some(cache));
     }
@@ -172,7 +176,9 @@ impl Clock {
             .name("pairway-clock".to_owned())
             .spawn(move || {
                 let (mut idle_ticks, mut seen) = (0, 0);
-                while let (Some(clock), Some(engine)) = (weak_clock.upgrade(), weak_engine.upgrade()) {
+                while let (Some(clock), Some(engine)) =
+                    (weak_clock.upgrade(), weak_engine.upgrade())
+                {
                     engine.increment_epoch();
                     let turns = clock.turns.load(Ordering::Relaxed);
                     let is_idle = turns == seen && clock.running.load(Ordering::SeqCst) == 0;

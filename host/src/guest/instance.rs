@@ -59,9 +59,19 @@ impl std::fmt::Debug for Instance {
 }
 
 impl Instance {
-    pub(crate) async fn new(component: Arc<Component>, host: Host, owner: Weak<dyn Owner>) -> Result<Self, Fault> {
+    pub(crate) async fn new(
+        component: Arc<Component>,
+        host: Host,
+        owner: Weak<dyn Owner>,
+    ) -> Result<Self, Fault> {
         let limits = Arc::clone(&host.limits);
-        let log = |is_stderr| GuestLog::new(Arc::clone(&component.name), is_stderr, limits.log_bytes_per_second);
+        let log = |is_stderr| {
+            GuestLog::new(
+                Arc::clone(&component.name),
+                is_stderr,
+                limits.log_bytes_per_second,
+            )
+        };
         let wasi = WasiCtxBuilder::new()
             .envs(&host.vars)
             .arg(&*component.name)
@@ -106,13 +116,21 @@ impl Instance {
             }),
             Err(error) => Err(match fault(&store, &error) {
                 Fault::Trap(_) => Fault::Instantiate(format!("{error:#}")),
-                fault => fault,
+                fault @ (Fault::CpuTime(_)
+                | Fault::WallTime(_)
+                | Fault::OutOfMemory(_)
+                | Fault::Instantiate(_)
+                | Fault::TooManyInstances(_)) => fault,
             }),
         }
     }
 
     /// One turn. After a fault the instance can only be given up.
-    pub(crate) async fn turn(&mut self, inbox: &mut [Event], direct: Option<Direct<'_>>) -> Result<(), Fault> {
+    pub(crate) async fn turn(
+        &mut self,
+        inbox: &mut [Event],
+        direct: Option<Direct<'_>>,
+    ) -> Result<(), Fault> {
         let ids = self.begin(inbox);
         let headers: Vec<_> = inbox.iter().filter_map(header_list).collect();
         let mut fetches = ids.into_iter().zip(&headers);
@@ -148,7 +166,13 @@ impl Instance {
             {
                 let id = state.next_id();
                 let wants_web_socket = request.wants_web_socket;
-                state.requests.insert(id, Asked { wants_web_socket, reply });
+                state.requests.insert(
+                    id,
+                    Asked {
+                        wants_web_socket,
+                        reply,
+                    },
+                );
                 ids.push(id);
             }
         }
@@ -216,7 +240,12 @@ impl Instance {
 fn allow_cpu(store: &mut Store<GuestState>) {
     let state = store.data_mut();
     let tick_ms = u64::try_from(TICK.as_millis()).expect("a tick is a few milliseconds");
-    state.ticks_left = state.host.limits.turn_cpu_ms.div_ceil(tick_ms).max(TICKS_BEFORE_YIELD);
+    state.ticks_left = state
+        .host
+        .limits
+        .turn_cpu_ms
+        .div_ceil(tick_ms)
+        .max(TICKS_BEFORE_YIELD);
     store.set_epoch_deadline(TICKS_BEFORE_YIELD);
 }
 
@@ -248,7 +277,10 @@ fn header_list(event: &Event) -> Option<Headers<'_>> {
     )
 }
 
-fn lower<'a>(event: &'a Event, fetches: &mut impl Iterator<Item = (u64, &'a Headers<'a>)>) -> wit::Event<'a> {
+fn lower<'a>(
+    event: &'a Event,
+    fetches: &mut impl Iterator<Item = (u64, &'a Headers<'a>)>,
+) -> wit::Event<'a> {
     match event {
         Event::Start => wit::Event::Start(wit::InstanceKind::Worker),
         Event::Fetch { request, .. } => {

@@ -75,7 +75,10 @@ pub(crate) enum Staged {
         range: Range<usize>,
     },
     /// A message from one end to the other, where both are inside the host.
-    Message { to: Arc<End>, message: Message },
+    Message {
+        to: Arc<End>,
+        message: Message,
+    },
     /// The worker closed: the Close goes to a connection,
     CloseWire {
         end: Arc<End>,
@@ -89,13 +92,21 @@ pub(crate) enum Staged {
         body: CloseBody,
     },
     /// Deliver messages of a socket again, or no more.
-    Pause { end: Arc<End>, paused: bool },
+    Pause {
+        end: Arc<End>,
+        paused: bool,
+    },
     Respond {
         reply: oneshot::Sender<Answer>,
         answer: Answer,
     },
-    StartTimer { token: Token, delay: Duration },
-    CancelTimer { token: Token },
+    StartTimer {
+        token: Token,
+        delay: Duration,
+    },
+    CancelTimer {
+        token: Token,
+    },
 }
 
 /// What a turn has asked for, in order.
@@ -163,7 +174,10 @@ impl Effects {
 
 /// A guest's handle of an end.
 #[derive(Debug)]
-#[expect(unreachable_pub, reason = "the generated bindings re-export it by this name")]
+#[expect(
+    unreachable_pub,
+    reason = "the generated bindings re-export it by this name"
+)]
 pub struct Handle(pub(crate) Arc<End>);
 
 impl Drop for Handle {

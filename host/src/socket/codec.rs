@@ -78,7 +78,13 @@ mod tests {
 
     #[test]
     fn headers_take_the_shortest_form() {
-        for (len, first) in [(0usize, 2usize), (125, 2), (126, 4), (65_535, 4), (65_536, 10)] {
+        for (len, first) in [
+            (0usize, 2usize),
+            (125, 2),
+            (126, 4),
+            (65_535, 4),
+            (65_536, 10),
+        ] {
             let mut out = Vec::new();
             message(MessageRef::Binary(&vec![7; len]), &mut out);
             assert_eq!(out.len(), len + first, "{len}");

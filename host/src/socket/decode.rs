@@ -15,10 +15,18 @@ use super::message::{CloseBody, CloseCode};
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum Item {
     /// A message that lies in the buffer, unmasked. Text is still to be checked.
-    Inline { text: bool, at: Range<usize> },
+    Inline {
+        text: bool,
+        at: Range<usize>,
+    },
     /// A message that was put together. Text has been checked.
-    Whole { text: bool, bytes: Vec<u8> },
-    Ping { payload: Vec<u8> },
+    Whole {
+        text: bool,
+        bytes: Vec<u8>,
+    },
+    Ping {
+        payload: Vec<u8>,
+    },
     Close(CloseBody),
 }
 
@@ -96,7 +104,11 @@ impl Decoder {
 
     /// Take all of `buf` in; what is complete is appended to `items`. Nothing may be fed after a violation
     /// or a Close.
-    pub(crate) fn decode(&mut self, buf: &mut [u8], items: &mut Vec<Item>) -> Result<(), Violation> {
+    pub(crate) fn decode(
+        &mut self,
+        buf: &mut [u8],
+        items: &mut Vec<Item>,
+    ) -> Result<(), Violation> {
         let mut at = 0;
         loop {
             if self.frame.is_some() {
@@ -115,7 +127,10 @@ impl Decoder {
                 .mask
                 .ok_or_else(|| Violation::protocol("a client must mask its frames"))?;
             // The common case: a message in one frame that lies whole in the buffer stays there.
-            let is_inline = kind == Kind::Data && header.is_final && self.message.is_none() && buf.len() - at >= len;
+            let is_inline = kind == Kind::Data
+                && header.is_final
+                && self.message.is_none()
+                && buf.len() - at >= len;
             if is_inline {
                 codec::mask(&mut buf[at..at + len], mask, 0);
                 items.push(Item::Inline {
@@ -144,12 +159,17 @@ impl Decoder {
 
     /// Read a header that may have begun in an earlier buffer. Gives it with the length of its payload and
     /// where that begins; `None` if more bytes are needed, all of `buf` being taken then.
-    fn take_header(&mut self, buf: &[u8], at: usize) -> Result<Option<(FrameHeader, u64, usize)>, Violation> {
+    fn take_header(
+        &mut self,
+        buf: &[u8],
+        at: usize,
+    ) -> Result<Option<(FrameHeader, u64, usize)>, Violation> {
         let broken = |_| Violation::protocol("malformed frame header");
         if self.head.is_empty() {
             let mut cursor = Cursor::new(&buf[at..]);
             if let Some((header, len)) = FrameHeader::parse(&mut cursor).map_err(broken)? {
-                let read = usize::try_from(cursor.position()).expect("a header has 14 bytes at most");
+                let read =
+                    usize::try_from(cursor.position()).expect("a header has 14 bytes at most");
                 return Ok(Some((header, len, at + read)));
             }
             self.head.extend_from_slice(&buf[at..]);
@@ -170,7 +190,9 @@ impl Decoder {
     /// Hold a header against RFC 6455, 5.2, 5.4 and 5.5, and against the limit.
     fn check(&self, header: &FrameHeader, len: u64) -> Result<Kind, Violation> {
         if header.rsv1 || header.rsv2 || header.rsv3 {
-            return Err(Violation::protocol("reserved bits are set but no extension was agreed on"));
+            return Err(Violation::protocol(
+                "reserved bits are set but no extension was agreed on",
+            ));
         }
         let kind = match header.opcode {
             OpCode::Data(Data::Text | Data::Binary) => {
@@ -193,7 +215,10 @@ impl Decoder {
             }
         };
         if kind == Kind::Data {
-            let before = self.message.as_ref().map_or(0, |message| message.bytes.len());
+            let before = self
+                .message
+                .as_ref()
+                .map_or(0, |message| message.bytes.len());
             let total = len.saturating_add(before as u64);
             if total > self.message_max as u64 {
                 return Err(self.too_large(total));
@@ -214,7 +239,12 @@ impl Decoder {
     }
 
     /// Take payload of the open frame from `buf`, beginning at `at`; gives where it ends.
-    fn take_payload(&mut self, buf: &mut [u8], at: usize, items: &mut Vec<Item>) -> Result<usize, Violation> {
+    fn take_payload(
+        &mut self,
+        buf: &mut [u8],
+        at: usize,
+        items: &mut Vec<Item>,
+    ) -> Result<usize, Violation> {
         let Some(frame) = &mut self.frame else {
             return Ok(at);
         };
@@ -230,12 +260,19 @@ impl Decoder {
         }
         match kind {
             Kind::Data => self.take_data(bytes, ended && ends_message, items)?,
-            Kind::Ping | Kind::Pong | Kind::Close => self.take_control(kind, bytes, ended, items)?,
+            Kind::Ping | Kind::Pong | Kind::Close => {
+                self.take_control(kind, bytes, ended, items)?;
+            }
         }
         Ok(at + take)
     }
 
-    fn take_data(&mut self, bytes: &[u8], ended: bool, items: &mut Vec<Item>) -> Result<(), Violation> {
+    fn take_data(
+        &mut self,
+        bytes: &[u8],
+        ended: bool,
+        items: &mut Vec<Item>,
+    ) -> Result<(), Violation> {
         let message = self
             .message
             .as_mut()
@@ -280,7 +317,9 @@ impl Assembly {
     fn check_utf8(&mut self, ended: bool) -> Result<(), Violation> {
         match simdutf8::compat::from_utf8(&self.bytes[self.checked..]) {
             Ok(_) => self.checked = self.bytes.len(),
-            Err(error) if error.error_len().is_none() && !ended => self.checked += error.valid_up_to(),
+            Err(error) if error.error_len().is_none() && !ended => {
+                self.checked += error.valid_up_to();
+            }
             Err(_) => return Err(Violation::utf8()),
         }
         Ok(())

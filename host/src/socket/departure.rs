@@ -23,7 +23,11 @@ impl Departure {
 
     /// Couple the other end with the client's connection. `None` if that other end is gone by now; what it
     /// sent before is in the outbox.
-    pub(crate) fn couple(mut self, outbox: &Arc<Outbox>, request: UpgradeRequest) -> Option<Arc<End>> {
+    pub(crate) fn couple(
+        mut self,
+        outbox: &Arc<Outbox>,
+        request: UpgradeRequest,
+    ) -> Option<Arc<End>> {
         self.end.take()?.couple(outbox, request)
     }
 }

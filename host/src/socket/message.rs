@@ -114,7 +114,11 @@ pub(crate) enum BadClose {
 }
 
 /// Check the arguments of a worker's `close`, which are checked even where the call does nothing.
-pub(crate) fn check_close(code: Option<u16>, reason: Option<String>, reason_max: usize) -> Result<CloseBody, BadClose> {
+pub(crate) fn check_close(
+    code: Option<u16>,
+    reason: Option<String>,
+    reason_max: usize,
+) -> Result<CloseBody, BadClose> {
     let Some(code) = code else {
         return match reason {
             Some(_) => Err(BadClose::Reason("a reason needs a code".to_owned())),
@@ -171,6 +175,9 @@ mod tests {
             check_close(Some(1000), long(62), 123),
             Err(BadClose::Reason(_))
         ));
-        assert_eq!(check_close(Some(1005), None, 123), Err(BadClose::Code(1005)));
+        assert_eq!(
+            check_close(Some(1005), None, 123),
+            Err(BadClose::Code(1005))
+        );
     }
 }

@@ -1,5 +1,6 @@
 //! A host on a free port, which drains when it is dropped.
 
+use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -68,16 +69,28 @@ pub(crate) fn config() -> Config {
     let cache = Path::new(env!("CARGO_TARGET_TMPDIR")).join("compiled");
     std::fs::create_dir_all(&cache).expect("the folder is ours");
     config.cache_dir = Some(cache);
+    // Each engine reserves address space for all its instances, and there are many engines in this process.
+    config.limits.instances = 200;
     config
 }
 
-/// Load a worker. One after the other, so that the second finds in the cache what the first compiled.
+/// What of a configuration is fixed when a worker is loaded.
+type Fixed = (String, [u64; 3]);
+
+/// Load a worker: each once, for the tests run at the same time.
 pub(crate) async fn load(path: &str, config: &Config) -> Result<Worker, Error> {
-    static LOADING: Mutex<()> = Mutex::new(());
+    static LOADED: Mutex<BTreeMap<Fixed, Worker>> = Mutex::new(BTreeMap::new());
     let (path, config) = (path.to_owned(), config.clone());
     let loading = tokio::task::spawn_blocking(move || {
-        let _one_at_a_time = LOADING.lock().unwrap_or_else(PoisonError::into_inner);
-        Worker::load(Path::new(&path), &config)
+        let mut loaded = LOADED.lock().unwrap_or_else(PoisonError::into_inner);
+        let limits = &config.limits;
+        let fixed = (path.clone(), [limits.instances, limits.memory_bytes, limits.stack_bytes]);
+        if let Some(worker) = loaded.get(&fixed) {
+            return Ok(worker.clone());
+        }
+        let worker = Worker::load(Path::new(&path), &config)?;
+        loaded.insert(fixed, worker.clone());
+        Ok(worker)
     });
     loading.await.expect("loading does not panic")
 }

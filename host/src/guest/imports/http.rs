@@ -6,7 +6,11 @@ use crate::guest::store::{Answer, Staged};
 use crate::socket::Departure;
 
 impl Host for GuestState {
-    fn respond(&mut self, request: u64, response: ResponseResult) -> wasmtime::Result<Result<(), WitError>> {
+    fn respond(
+        &mut self,
+        request: u64,
+        response: ResponseResult,
+    ) -> wasmtime::Result<Result<(), WitError>> {
         let socket = match response.socket {
             Some(socket) => Some(self.table.delete(socket)?),
             None => None,
@@ -14,7 +18,12 @@ impl Host for GuestState {
         let Some(asked) = self.requests.get(&request) else {
             return Ok(Err(WitError::UnknownRequest(request)));
         };
-        if let Err(text) = check(&response.status, &response.headers, response.body.is_empty(), socket.is_some()) {
+        if let Err(text) = check(
+            &response.status,
+            &response.headers,
+            response.body.is_empty(),
+            socket.is_some(),
+        ) {
             return Ok(Err(WitError::InvalidResponse(text)));
         }
         if socket.is_some() && !asked.wants_web_socket {
@@ -45,7 +54,12 @@ impl Host for GuestState {
     }
 }
 
-fn check(status: &u16, headers: &[(String, Vec<u8>)], is_empty: bool, has_socket: bool) -> Result<(), String> {
+fn check(
+    status: &u16,
+    headers: &[(String, Vec<u8>)],
+    is_empty: bool,
+    has_socket: bool,
+) -> Result<(), String> {
     match (status, has_socket) {
         (101, true) if !is_empty => return Err("status 101 with a body".to_owned()),
         (101, true) | (200..=599, false) => {}
@@ -58,7 +72,9 @@ fn check(status: &u16, headers: &[(String, Vec<u8>)], is_empty: bool, has_socket
             return Err(format!("{name:?} is no header name"));
         }
         if hyper::header::HeaderValue::from_bytes(value).is_err() {
-            return Err(format!("the value of header {name} has bytes that a header cannot hold"));
+            return Err(format!(
+                "the value of header {name} has bytes that a header cannot hold"
+            ));
         }
     }
     Ok(())

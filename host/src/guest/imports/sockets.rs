@@ -5,7 +5,8 @@ use std::sync::Arc;
 use wasmtime::component::Resource;
 
 use super::wit::sockets::{
-    AcceptOptions, ConnectOptions, Host, HostWebSocket, KeepAlive, ReadyState as WitReadyState, UpgradeRequest,
+    AcceptOptions, ConnectOptions, Host, HostWebSocket, KeepAlive, ReadyState as WitReadyState,
+    UpgradeRequest,
 };
 use super::wit::types::MessageResult;
 use super::{GuestState, WitError, send};
@@ -41,17 +42,28 @@ impl GuestState {
         Ok(&self.table.get(socket)?.0)
     }
 
-    fn close_end(&mut self, end: &Arc<End>, code: Option<u16>, reason: Option<String>) -> Result<(), WitError> {
+    fn close_end(
+        &mut self,
+        end: &Arc<End>,
+        code: Option<u16>,
+        reason: Option<String>,
+    ) -> Result<(), WitError> {
         let body = check_close(code, reason, size(self.host.limits.close_reason_bytes))?;
         let link = end.on_close().map_err(|_| WitError::NotAccepted)?;
         let end = Arc::clone(end);
         match link {
-            Some(Link::Wire(outbox)) => self.effects.staged.push(Staged::CloseWire { end, outbox, body }),
+            Some(Link::Wire(outbox)) => {
+                self.effects
+                    .staged
+                    .push(Staged::CloseWire { end, outbox, body });
+            }
             Some(Link::Peer(peer)) => {
                 if let Some(to) = peer.upgrade() {
-                    self.effects
-                        .staged
-                        .push(Staged::ClosePeer { from: end, to, body });
+                    self.effects.staged.push(Staged::ClosePeer {
+                        from: end,
+                        to,
+                        body,
+                    });
                 }
             }
             Some(Link::Gone) | None => {}
@@ -69,7 +81,9 @@ impl HostWebSocket for GuestState {
         let end = Arc::clone(self.end(&socket)?);
         let limit = self.host.limits.sockets;
         if self.ends.len() as u64 >= limit && !self.ends.contains_key(&end.id()) {
-            return Ok(Err(WitError::TooManySockets(u32::try_from(limit).unwrap_or(u32::MAX))));
+            return Ok(Err(WitError::TooManySockets(
+                u32::try_from(limit).unwrap_or(u32::MAX),
+            )));
         }
         let owner = self
             .owner
@@ -90,7 +104,12 @@ impl HostWebSocket for GuestState {
         Ok(self.finish_send(&end, encoded, from))
     }
 
-    fn close(&mut self, socket: Socket, code: Option<u16>, reason: Option<String>) -> Refusable<()> {
+    fn close(
+        &mut self,
+        socket: Socket,
+        code: Option<u16>,
+        reason: Option<String>,
+    ) -> Refusable<()> {
         let end = Arc::clone(self.end(&socket)?);
         Ok(self.close_end(&end, code, reason))
     }
@@ -130,13 +149,17 @@ impl HostWebSocket for GuestState {
 
     fn pause(&mut self, socket: Socket) -> wasmtime::Result<()> {
         let end = Arc::clone(self.end(&socket)?);
-        self.effects.staged.push(Staged::Pause { end, paused: true });
+        self.effects
+            .staged
+            .push(Staged::Pause { end, paused: true });
         Ok(())
     }
 
     fn resume(&mut self, socket: Socket) -> wasmtime::Result<()> {
         let end = Arc::clone(self.end(&socket)?);
-        self.effects.staged.push(Staged::Pause { end, paused: false });
+        self.effects
+            .staged
+            .push(Staged::Pause { end, paused: false });
         Ok(())
     }
 
@@ -146,7 +169,10 @@ impl HostWebSocket for GuestState {
 
     fn set_attachment(&mut self, socket: Socket, value: Option<Vec<u8>>) -> Refusable<()> {
         let limit = self.host.limits.attachment_bytes;
-        if value.as_ref().is_some_and(|value| value.len() as u64 > limit) {
+        if value
+            .as_ref()
+            .is_some_and(|value| value.len() as u64 > limit)
+        {
             return Ok(Err(WitError::AttachmentTooLarge(limit)));
         }
         self.end(&socket)?.set_attachment(value);
@@ -162,7 +188,9 @@ impl HostWebSocket for GuestState {
 
     fn set_keep_alive(&mut self, socket: Socket, _options: Option<KeepAlive>) -> Refusable<()> {
         self.end(&socket)?;
-        Ok(Err(WitError::Unsupported("web-socket.set-keep-alive".to_owned())))
+        Ok(Err(WitError::Unsupported(
+            "web-socket.set-keep-alive".to_owned(),
+        )))
     }
 
     fn drop(&mut self, socket: Socket) -> wasmtime::Result<()> {

@@ -9,7 +9,10 @@ use crate::guest::store::Handle;
 
 type Unserved<T> = wasmtime::Result<Result<T, WitError>>;
 
-#[expect(clippy::unnecessary_wraps, reason = "the shape that the generated traits ask for")]
+#[expect(
+    clippy::unnecessary_wraps,
+    reason = "the shape that the generated traits ask for"
+)]
 fn unserved<T>(name: &str) -> Unserved<T> {
     Ok(Err(WitError::Unsupported(name.to_owned())))
 }
@@ -27,7 +30,12 @@ impl objects::Host for GuestState {
         unserved("objects.id-from-string")
     }
 
-    fn fetch(&mut self, _namespace: String, _id: String, _request: objects::Request) -> Unserved<u64> {
+    fn fetch(
+        &mut self,
+        _namespace: String,
+        _id: String,
+        _request: objects::Request,
+    ) -> Unserved<u64> {
         unserved("objects.fetch")
     }
 }
@@ -135,7 +143,11 @@ impl storage::Host for GuestState {
         unserved("storage.rollback")
     }
 
-    fn exec(&mut self, _sql: String, _parameters: Vec<storage::SqlValue>) -> Unserved<storage::SqlResult> {
+    fn exec(
+        &mut self,
+        _sql: String,
+        _parameters: Vec<storage::SqlValue>,
+    ) -> Unserved<storage::SqlResult> {
         unserved("storage.exec")
     }
 }

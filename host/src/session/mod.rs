@@ -7,18 +7,22 @@
 //!                          └─────fault: sockets closed with 1011─────┘
 //! ```
 
+mod commit;
+mod life;
+
 use std::collections::{HashMap, VecDeque};
 use std::future::Future;
 use std::pin::Pin;
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 
 use tokio::sync::{Mutex as AsyncMutex, oneshot};
-use tokio::task::AbortHandle;
 
+use self::commit::Own;
+use self::life::{Live, Place};
 use crate::config::size;
 use crate::error::Fault;
-use crate::guest::{Answer, Component, Direct, Effects, Event, Host, Instance, Request, Staged, Token};
-use crate::socket::{Arrival, Delivery, MessageRef, Outbox, Owner, SocketEvent, SocketId};
+use crate::guest::{Answer, Component, Direct, Event, Host, Instance, Request};
+use crate::socket::{Delivery, MessageRef, Owner, SocketEvent, SocketId};
 
 /// How a request ended without a response.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -52,44 +56,6 @@ enum Life {
     New,
     Live(Live),
     Over,
-}
-
-#[derive(Debug)]
-struct Live {
-    instance: Instance,
-    timers: HashMap<Token, AbortHandle>,
-    /// Keeps the number of instances within its limit.
-    _place: Place,
-}
-
-/// One of the instances that may be alive at a time.
-#[derive(Debug)]
-struct Place(Host);
-
-impl Place {
-    fn take(host: &Host) -> Result<Self, Fault> {
-        host.counters.instances_live.add(1);
-        let place = Self(host.clone());
-        if host.counters.instances_live.get() > host.limits.instances {
-            return Err(Fault::TooManyInstances(host.limits.instances));
-        }
-        host.counters.instances.add(1);
-        Ok(place)
-    }
-}
-
-impl Drop for Place {
-    fn drop(&mut self) {
-        self.0.counters.instances_live.sub(1);
-    }
-}
-
-impl Drop for Live {
-    fn drop(&mut self) {
-        for timer in self.timers.values() {
-            timer.abort();
-        }
-    }
 }
 
 impl Session {
@@ -228,7 +194,8 @@ impl Session {
         if let Life::New = life {
             let place = Place::take(&self.host)?;
             let owner: Weak<dyn Owner> = self.me.clone();
-            let instance = Instance::new(Arc::clone(&self.component), self.host.clone(), owner).await?;
+            let instance =
+                Instance::new(Arc::clone(&self.component), self.host.clone(), owner).await?;
             *life = Life::Live(Live {
                 instance,
                 timers: HashMap::new(),
@@ -239,64 +206,6 @@ impl Session {
             Life::Live(live) => Some(live),
             Life::New | Life::Over => None,
         })
-    }
-
-    /// Do what a turn has asked for, in its order.
-    fn commit(&self, live: &mut Live, own: Option<Own<'_>>) {
-        let state = live.instance.state();
-        if state.effects.staged.is_empty() {
-            return;
-        }
-        let mut effects = std::mem::take(&mut state.effects);
-        if let Some(own) = own {
-            own.take_frames(&mut effects);
-        }
-        let staged = std::mem::take(&mut effects.staged);
-        for staged in staged {
-            self.apply(live, staged, &effects.frames);
-        }
-        effects.clear();
-        live.instance.state().effects = effects;
-    }
-
-    fn apply(&self, live: &mut Live, staged: Staged, frames: &[u8]) {
-        match staged {
-            Staged::Frames { outbox, range, .. } => outbox.push(&frames[range]),
-            Staged::Message { to, message } => {
-                to.arrive(Arrival::Message(message));
-            }
-            Staged::CloseWire { end, outbox, body } => {
-                outbox.close(&body, end.close_order());
-                live.forget_if_over(end.id());
-            }
-            Staged::ClosePeer { from, to, body } => {
-                if let Some(answer) = to.arrive(Arrival::Close(body)) {
-                    from.arrive(Arrival::Close(answer));
-                }
-                live.forget_if_over(from.id());
-            }
-            Staged::Pause { end, paused } => end.pause(paused),
-            Staged::Respond { reply, answer } => {
-                // A client that has gone meanwhile needs no response; the socket in it ends with it.
-                drop(reply.send(answer));
-            }
-            Staged::StartTimer { token, delay } => {
-                // The timer keeps its session alive: the worker may wait for nothing else.
-                if let Some(me) = self.me.upgrade() {
-                    let timer = tokio::spawn(async move {
-                        tokio::time::sleep(delay).await;
-                        // A session that is over has no use for its timers.
-                        drop(me.post(Event::Completed(token)));
-                    });
-                    live.timers.insert(token, timer.abort_handle());
-                }
-            }
-            Staged::CancelTimer { token } => {
-                if let Some(timer) = live.timers.remove(&token) {
-                    timer.abort();
-                }
-            }
-        }
     }
 
     /// End a session to which nothing can happen any more.
@@ -335,24 +244,6 @@ impl Session {
     }
 }
 
-impl Live {
-    async fn turn(&mut self, batch: &mut [Event], direct: Option<Direct<'_>>) -> Result<(), Fault> {
-        for event in &*batch {
-            if let Event::Completed(token) = event {
-                self.timers.remove(token);
-            }
-        }
-        self.instance.turn(batch, direct).await
-    }
-
-    fn forget_if_over(&mut self, socket: SocketId) {
-        let state = self.instance.state();
-        if state.ends.get(&socket).is_some_and(|end| end.is_forgettable()) {
-            state.ends.remove(&socket);
-        }
-    }
-}
-
 /// A request that a session has taken.
 #[derive(Debug)]
 pub(crate) struct Pending {
@@ -369,40 +260,6 @@ impl Pending {
                 .session
                 .with_inbox(|inbox| inbox.over.clone())
                 .unwrap_or(NoAnswer::Never)),
-        }
-    }
-}
-
-/// The connection that runs a turn itself: frames for it need no outbox.
-#[derive(Debug)]
-struct Own<'a> {
-    socket: SocketId,
-    outbox: &'a Outbox,
-    out: &'a mut Vec<u8>,
-}
-
-impl Own<'_> {
-    /// Take this connection's frames out of what is to be done. They keep their place behind what others
-    /// have queued for it.
-    fn take_frames(self, effects: &mut Effects) {
-        let from = self.out.len();
-        if from == 0
-            && let [Staged::Frames { socket, .. }] = effects.staged[..]
-            && socket == self.socket
-        {
-            std::mem::swap(self.out, &mut effects.frames);
-            effects.staged.clear();
-        } else {
-            effects.staged.retain(|staged| match staged {
-                Staged::Frames { socket, range, .. } if *socket == self.socket => {
-                    self.out.extend_from_slice(&effects.frames[range.clone()]);
-                    false
-                }
-                _ => true,
-            });
-        }
-        if self.out.len() > from {
-            self.outbox.put_behind_queue(self.out, from);
         }
     }
 }
@@ -475,6 +332,10 @@ mod tests {
         let small = [MessageRef::Text("ab"); 10];
         assert_eq!(batch_len(&small, 4, 100), 4);
         assert_eq!(batch_len(&small, 64, 5), 2);
-        assert_eq!(batch_len(&small[..1], 64, 1), 1, "one larger message is a batch by itself");
+        assert_eq!(
+            batch_len(&small[..1], 64, 1),
+            1,
+            "one larger message is a batch by itself"
+        );
     }
 }

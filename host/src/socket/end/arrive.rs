@@ -1,0 +1,186 @@
+//! Owns what becomes of the things that arrive for an end: they are an event for its owner, a frame for its
+//! client, or held until there is either.
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+
+use super::{Arrival, Claim, End, Inner, Link, Owner, SocketEvent};
+use crate::socket::SocketId;
+use crate::socket::codec;
+use crate::socket::message::{CloseBody, CloseInfo};
+use crate::socket::outbox::{Order, Outbox};
+use crate::socket::state::PeerClose;
+
+impl End {
+    /// Something that the other end sent. What is given back is to be sent to that other end.
+    pub(crate) fn arrive(&self, arrival: Arrival) -> Option<CloseBody> {
+        let mut inner = self.lock();
+        match &inner.claim {
+            Claim::Coupled(outbox) => {
+                let outbox = Arc::clone(outbox);
+                drop(inner);
+                write(&outbox, arrival);
+                return None;
+            }
+            Claim::Sent => {
+                if let Arrival::Message(message) = &arrival {
+                    inner.waiting_bytes += message.cost();
+                }
+                inner.unsent.push(arrival);
+                return None;
+            }
+            Claim::Free | Claim::Accepted(_) => {}
+        }
+        match arrival {
+            Arrival::Message(message) => {
+                if !inner.handshake.has_ended_inward() {
+                    inner.waiting_bytes += message.cost();
+                    inner.raise(self.id, SocketEvent::Message(message));
+                }
+                None
+            }
+            Arrival::Close(body) => {
+                let verdict = inner.handshake.on_peer_close();
+                if verdict == PeerClose::Ignore {
+                    return None;
+                }
+                inner.raise(self.id, SocketEvent::Close(body.clone().into()));
+                (verdict == PeerClose::AnswerAndDeliver).then_some(body)
+            }
+            Arrival::Lost => {
+                inner.lose(self.id);
+                None
+            }
+        }
+    }
+
+    /// The connection, or the other end, is gone without a Close.
+    pub(crate) fn lost(&self) {
+        self.lock().lose(self.id);
+    }
+
+    /// The peer broke the protocol: the worker gets `error`, and no `close`.
+    pub(crate) fn failed(&self, reason: &str) {
+        let mut inner = self.lock();
+        inner.link = Link::Gone;
+        if inner.handshake.on_failed() {
+            inner.raise(self.id, SocketEvent::Error(reason.to_owned()));
+        }
+    }
+
+    /// The worker has been given a message that had waited here.
+    pub(crate) fn took(&self, bytes: usize, bound: usize) {
+        let mut inner = self.lock();
+        let before = inner.waiting_bytes;
+        inner.waiting_bytes = before.saturating_sub(bytes);
+        if before <= bound || inner.waiting_bytes > bound {
+            return;
+        }
+        let link = inner.link.clone();
+        drop(inner);
+        match link {
+            Link::Wire(outbox) => outbox.notify(),
+            Link::Peer(peer) => {
+                if let Some(peer) = peer.upgrade() {
+                    let mut inner = peer.lock();
+                    if std::mem::take(&mut inner.wants_drain) {
+                        inner.raise(peer.id, SocketEvent::Drain);
+                    }
+                }
+            }
+            Link::Gone => {}
+        }
+    }
+
+    /// Bytes that have arrived and not been taken.
+    pub(crate) fn waiting_bytes(&self) -> usize {
+        self.lock().waiting_bytes
+    }
+
+    pub(crate) fn want_drain(&self) {
+        self.lock().wants_drain = true;
+    }
+
+    pub(crate) fn raise_drain(&self) {
+        let inner = self.lock();
+        if !inner.handshake.is_over()
+            && let Some(owner) = inner.owner()
+        {
+            owner.raise(self.id, SocketEvent::Drain);
+        }
+    }
+
+    pub(crate) fn pause(&self, paused: bool) {
+        let mut inner = self.lock();
+        inner.paused = paused;
+        inner.release_held(self.id);
+    }
+
+    /// Whoever takes messages at once; `None` if they have to be held.
+    pub(crate) fn taker(&self) -> Option<Arc<dyn Owner>> {
+        let inner = self.lock();
+        if inner.paused || !inner.held.is_empty() || inner.handshake.has_ended_inward() {
+            return None;
+        }
+        inner.owner()
+    }
+}
+
+impl Inner {
+    pub(super) fn owner(&self) -> Option<Arc<dyn Owner>> {
+        match &self.claim {
+            Claim::Accepted(owner) => Some(Arc::clone(owner)),
+            Claim::Free | Claim::Sent | Claim::Coupled(_) => None,
+        }
+    }
+
+    /// Give an event to the owner, or keep it until there is one that takes it.
+    fn raise(&mut self, id: SocketId, event: SocketEvent) {
+        if self.paused || !self.held.is_empty() {
+            self.held.push_back(event);
+            return;
+        }
+        match &self.claim {
+            Claim::Accepted(owner) => owner.raise(id, event),
+            Claim::Free | Claim::Sent | Claim::Coupled(_) => self.held.push_back(event),
+        }
+    }
+
+    pub(super) fn release_held(&mut self, id: SocketId) {
+        if self.paused {
+            return;
+        }
+        if let Some(owner) = self.owner() {
+            for event in self.held.drain(..) {
+                owner.raise(id, event);
+            }
+            self.held = VecDeque::new();
+        }
+        // The connection may have stopped reading until somebody takes its messages.
+        if let Link::Wire(outbox) = &self.link {
+            outbox.notify();
+        }
+    }
+
+    fn lose(&mut self, id: SocketId) {
+        self.link = Link::Gone;
+        if matches!(self.claim, Claim::Sent) {
+            self.unsent.push(Arrival::Lost);
+        } else if self.handshake.on_lost() {
+            self.raise(id, SocketEvent::Close(CloseInfo::lost()));
+        }
+    }
+}
+
+/// Put what arrives for a client onto its wire.
+pub(super) fn write(outbox: &Outbox, arrival: Arrival) {
+    match arrival {
+        Arrival::Message(message) => {
+            let mut frame = Vec::new();
+            codec::message(message.as_ref(), &mut frame);
+            outbox.push(&frame);
+        }
+        Arrival::Close(body) => outbox.close(&body, Order::AwaitClose),
+        Arrival::Lost => outbox.order(Order::End),
+    }
+}

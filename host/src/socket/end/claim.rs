@@ -1,0 +1,123 @@
+//! Owns how an end is claimed: accepted by an instance, sent to a client, or given up by both.
+
+use std::sync::Arc;
+
+use super::arrive::write;
+use super::{Arrival, Claim, End, Link, Owner, SocketEvent, UpgradeRequest};
+use crate::socket::message::CloseCode;
+use crate::socket::outbox::{Order, Outbox};
+
+/// Why an end cannot be accepted or sent in a response.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum ClaimError {
+    AlreadyAccepted,
+    AlreadyUsed,
+}
+
+impl End {
+    /// Take the end's events, first those that have waited. A second call does nothing.
+    pub(crate) fn accept(&self, owner: Arc<dyn Owner>, half_open: bool) -> Result<(), ClaimError> {
+        let mut inner = self.lock();
+        match inner.claim {
+            Claim::Free => {}
+            Claim::Accepted(_) => return Ok(()),
+            Claim::Sent | Claim::Coupled(_) => return Err(ClaimError::AlreadyUsed),
+        }
+        inner.claim = Claim::Accepted(owner);
+        inner.handshake.set_half_open(half_open);
+        inner.release_held(self.id);
+        Ok(())
+    }
+
+    /// The end leaves in a response.
+    pub(crate) fn send_out(&self) -> Result<(), ClaimError> {
+        let mut inner = self.lock();
+        match inner.claim {
+            Claim::Free => {}
+            Claim::Accepted(_) => return Err(ClaimError::AlreadyAccepted),
+            Claim::Sent | Claim::Coupled(_) => return Err(ClaimError::AlreadyUsed),
+        }
+        inner.claim = Claim::Sent;
+        // Whatever has arrived belongs to the client.
+        let held = std::mem::take(&mut inner.held);
+        inner
+            .unsent
+            .extend(held.into_iter().map(|event| match event {
+                SocketEvent::Message(message) => Arrival::Message(message),
+                SocketEvent::Close(info) if info.code == CloseCode::NO_STATUS => {
+                    Arrival::Close(None)
+                }
+                SocketEvent::Close(info) if info.was_clean => {
+                    Arrival::Close(Some((info.code, info.reason)))
+                }
+                SocketEvent::Close(_) | SocketEvent::Error(_) | SocketEvent::Drain => Arrival::Lost,
+            }));
+        Ok(())
+    }
+
+    /// The connection of an end that has left is there: write what has waited, and couple the other end
+    /// with it. Gives that other end, unless it is gone.
+    pub(crate) fn couple(
+        &self,
+        outbox: &Arc<Outbox>,
+        request: UpgradeRequest,
+    ) -> Option<Arc<Self>> {
+        let mut inner = self.lock();
+        for arrival in std::mem::take(&mut inner.unsent) {
+            write(outbox, arrival);
+        }
+        inner.waiting_bytes = 0;
+        inner.claim = Claim::Coupled(Arc::clone(outbox));
+        let Link::Peer(peer) = std::mem::replace(&mut inner.link, Link::Gone) else {
+            return None;
+        };
+        drop(inner);
+        let peer = peer.upgrade()?;
+        let mut inner = peer.lock();
+        inner.request = Some(Arc::new(request));
+        if matches!(inner.link, Link::Peer(_)) {
+            inner.link = Link::Wire(Arc::clone(outbox));
+        }
+        drop(inner);
+        Some(peer)
+    }
+
+    /// An end that left in a response did not get its connection.
+    pub(crate) fn not_coupled(&self) {
+        let mut inner = self.lock();
+        let link = std::mem::replace(&mut inner.link, Link::Gone);
+        drop(inner);
+        if let Link::Peer(peer) = link
+            && let Some(peer) = peer.upgrade()
+        {
+            peer.lost();
+        }
+    }
+
+    /// The host gives the socket up: its worker died, or never accepted it. No event follows for it.
+    pub(crate) fn give_up(&self, reason: &str) {
+        let mut inner = self.lock();
+        let has_sent = inner.handshake.has_sent();
+        inner.handshake.on_failed();
+        let link = std::mem::replace(&mut inner.link, Link::Gone);
+        drop(inner);
+        let body = Some((CloseCode::INTERNAL, reason.to_owned()));
+        match link {
+            // Nothing follows a Close, not even another. RFC 6455, 5.5.1.
+            Link::Wire(outbox) if has_sent => outbox.order(Order::End),
+            Link::Wire(outbox) => outbox.close(&body, Order::End),
+            Link::Peer(_) if has_sent => {}
+            Link::Peer(peer) => {
+                if let Some(peer) = peer.upgrade() {
+                    peer.arrive(Arrival::Close(body));
+                    peer.arrive(Arrival::Lost);
+                }
+            }
+            Link::Gone => {}
+        }
+    }
+
+    pub(crate) fn is_free(&self) -> bool {
+        matches!(self.lock().claim, Claim::Free)
+    }
+}

@@ -1,0 +1,251 @@
+//! Owns one end of a pair: its place in the close handshake, who has claimed it, where its sends lead, and
+//! what has arrived that nobody could take yet. Locks are held for moves only, one at a time.
+
+mod arrive;
+mod claim;
+
+use std::collections::VecDeque;
+use std::fmt::Debug;
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+
+use super::message::{CloseBody, CloseInfo, Message, MessageRef, SocketId};
+use super::outbox::{Order, Outbox};
+use super::state::{Handshake, ReadyState, SendVerdict};
+
+pub(crate) use claim::ClaimError;
+
+/// An event of a socket, for whoever has accepted it.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum SocketEvent {
+    Message(Message),
+    Close(CloseInfo),
+    Error(String),
+    Drain,
+}
+
+/// Messages that a connection has read, for the owner of its socket.
+#[derive(Debug)]
+pub(crate) struct Delivery<'a> {
+    pub(crate) socket: SocketId,
+    pub(crate) messages: &'a [MessageRef<'a>],
+    /// The connection that delivers: frames for it go into `out` instead of its outbox.
+    pub(crate) outbox: &'a Outbox,
+    pub(crate) out: &'a mut Vec<u8>,
+}
+
+/// Whoever takes the events of accepted ends: an instance of the worker.
+pub(crate) trait Owner: Send + Sync + Debug {
+    /// Put an event into the owner's inbox. It is handled soon, by another task.
+    fn raise(&self, socket: SocketId, event: SocketEvent);
+
+    /// Hand messages over and wait until they are handled. Events raised before are handled before.
+    fn deliver<'a>(
+        self: Arc<Self>,
+        delivery: Delivery<'a>,
+    ) -> Pin<Box<dyn Future<Output = ()> + Send + 'a>>;
+}
+
+/// What one end sends and the other gets.
+#[derive(Debug)]
+pub(crate) enum Arrival {
+    Message(Message),
+    Close(CloseBody),
+    /// The sending end is gone without a Close.
+    Lost,
+}
+
+/// The request that a socket was upgraded from.
+#[derive(Debug)]
+pub(crate) struct UpgradeRequest {
+    pub(crate) uri: String,
+    pub(crate) headers: Vec<(String, Vec<u8>)>,
+}
+
+#[derive(Debug)]
+enum Claim {
+    Free,
+    /// Keeps its owner alive, as long as the owner keeps it.
+    Accepted(Arc<dyn Owner>),
+    /// Left in a response; the connection is not there yet.
+    Sent,
+    /// The client's: what arrives goes out on the wire.
+    Coupled(Arc<Outbox>),
+}
+
+/// Where the sends of an end lead.
+#[derive(Debug, Clone)]
+pub(crate) enum Link {
+    Peer(Weak<End>),
+    Wire(Arc<Outbox>),
+    Gone,
+}
+
+#[derive(Debug)]
+struct Inner {
+    handshake: Handshake,
+    claim: Claim,
+    link: Link,
+    held: VecDeque<SocketEvent>,
+    /// What arrived for an end that has left in a response, until its connection is there.
+    unsent: Vec<Arrival>,
+    waiting_bytes: usize,
+    paused: bool,
+    wants_drain: bool,
+    /// The worker has been given the last event.
+    is_settled: bool,
+    attachment: Option<Box<[u8]>>,
+    request: Option<Arc<UpgradeRequest>>,
+}
+
+/// One end of a pair.
+#[derive(Debug)]
+pub(crate) struct End {
+    id: SocketId,
+    inner: Mutex<Inner>,
+}
+
+impl End {
+    /// Two ends, joined.
+    pub(crate) fn pair(first: SocketId, second: SocketId) -> (Arc<Self>, Arc<Self>) {
+        let first = Arc::new(Self::new(first));
+        let second = Arc::new(Self::new(second));
+        first.lock().link = Link::Peer(Arc::downgrade(&second));
+        second.lock().link = Link::Peer(Arc::downgrade(&first));
+        (first, second)
+    }
+
+    /// An end to which nothing can happen: it stands for one that is gone.
+    pub(crate) fn orphan() -> Self {
+        let end = Self::new(0);
+        end.lock().handshake.on_failed();
+        end
+    }
+
+    fn new(id: SocketId) -> Self {
+        Self {
+            id,
+            inner: Mutex::new(Inner {
+                handshake: Handshake::default(),
+                claim: Claim::Free,
+                link: Link::Gone,
+                held: VecDeque::new(),
+                unsent: Vec::new(),
+                waiting_bytes: 0,
+                paused: false,
+                wants_drain: false,
+                is_settled: false,
+                attachment: None,
+                request: None,
+            }),
+        }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Inner> {
+        self.inner.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(crate) fn id(&self) -> SocketId {
+        self.id
+    }
+
+    /// The verdict on a message, where it leads, and the bytes that wait there.
+    pub(crate) fn on_send(&self) -> Result<(SendVerdict, Link), ClaimNeeded> {
+        let inner = self.lock();
+        match inner.claim {
+            Claim::Accepted(_) => Ok((inner.handshake.on_send(), inner.link.clone())),
+            Claim::Free | Claim::Sent | Claim::Coupled(_) => Err(ClaimNeeded),
+        }
+    }
+
+    /// The worker closes. Gives where the Close is to go; `None` if none is to be sent.
+    pub(crate) fn on_close(&self) -> Result<Option<Link>, ClaimNeeded> {
+        let mut inner = self.lock();
+        if !matches!(inner.claim, Claim::Accepted(_)) {
+            return Err(ClaimNeeded);
+        }
+        Ok(inner.handshake.on_close().then(|| inner.link.clone()))
+    }
+
+    /// The host closes in the worker's place: the server shuts down.
+    pub(crate) fn close_by_host(&self, body: &CloseBody) {
+        let mut inner = self.lock();
+        if !inner.handshake.on_close() {
+            return;
+        }
+        let Link::Wire(outbox) = inner.link.clone() else {
+            return;
+        };
+        let order = inner.handshake.order();
+        drop(inner);
+        outbox.close(body, order);
+    }
+
+    /// What the connection has to do once our Close is queued.
+    pub(crate) fn close_order(&self) -> Order {
+        self.lock().handshake.order()
+    }
+
+    pub(crate) fn ready_state(&self) -> ReadyState {
+        self.lock().handshake.ready_state()
+    }
+
+    pub(crate) fn has_sent_close(&self) -> bool {
+        self.lock().handshake.has_sent()
+    }
+
+    pub(crate) fn link(&self) -> Link {
+        self.lock().link.clone()
+    }
+
+    /// Whether anything can still happen to this end that comes from outside its instance.
+    pub(crate) fn is_reachable(&self, instance_holds: impl Fn(SocketId) -> bool) -> bool {
+        match self.link() {
+            Link::Wire(_) => true,
+            Link::Gone => false,
+            Link::Peer(peer) => peer.upgrade().is_some_and(|peer| !instance_holds(peer.id)),
+        }
+    }
+
+    /// The worker has been given the last event; true if nothing is left to do for this end.
+    pub(crate) fn settle(&self) -> bool {
+        let mut inner = self.lock();
+        inner.handshake.settle();
+        inner.is_settled = true;
+        inner.handshake.is_over()
+    }
+
+    /// The last event is through, and so is the handshake.
+    pub(crate) fn is_forgettable(&self) -> bool {
+        let inner = self.lock();
+        inner.is_settled && inner.handshake.is_over()
+    }
+
+    pub(crate) fn attachment(&self) -> Option<Vec<u8>> {
+        self.lock().attachment.as_deref().map(<[u8]>::to_vec)
+    }
+
+    pub(crate) fn set_attachment(&self, value: Option<Vec<u8>>) {
+        self.lock().attachment = value.map(Vec::into_boxed_slice);
+    }
+
+    pub(crate) fn request(&self) -> Option<Arc<UpgradeRequest>> {
+        self.lock().request.clone()
+    }
+}
+
+/// The end has not been accepted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct ClaimNeeded;
+
+impl Handshake {
+    /// What a connection does once our Close is queued.
+    fn order(self) -> Order {
+        if self.ready_state() == ReadyState::Closed {
+            Order::End
+        } else {
+            Order::AwaitClose
+        }
+    }
+}
