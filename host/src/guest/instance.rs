@@ -1,10 +1,14 @@
 //! Owns one live instance: making it, and one call into it with a batch of events. What the guest asked
 //! for lies in its [`Effects`] afterwards; doing it is the session's part.
 
+use std::future::poll_fn;
+use std::pin::Pin;
 use std::sync::{Arc, Weak};
+use std::task::Poll;
 use std::time::Duration;
 
 use tokio::sync::oneshot;
+use tokio::time::Sleep;
 use wasmtime::{Store, Trap, UpdateDeadline};
 use wasmtime_wasi::{ResourceTable, WasiCtxBuilder};
 
@@ -193,17 +197,18 @@ impl Instance {
         let wall_ms = self.store.data().host.limits.turn_wall_ms;
         allow_cpu(&mut self.store);
         let running = self.component.clock.run();
-        let call = self
-            .worker
-            .pairway_worker_events()
-            .call_handle(&mut self.store, events);
-        // Dropping the call is safe only because the store is dropped with it, which is what a fault leads to.
-        let called = tokio::time::timeout(Duration::from_millis(wall_ms), call).await;
+        let called = {
+            let call = self
+                .worker
+                .pairway_worker_events()
+                .call_handle(&mut self.store, events);
+            within(Duration::from_millis(wall_ms), std::pin::pin!(call)).await
+        };
         drop(running);
         match called {
             Ok(Ok(())) => Ok(()),
             Ok(Err(error)) => Err(fault(&self.store, &error)),
-            Err(_) => Err(Fault::WallTime(wall_ms)),
+            Err(TooLong) => Err(Fault::WallTime(wall_ms)),
         }
     }
 
@@ -234,6 +239,28 @@ impl Instance {
     pub(crate) fn state(&mut self) -> &mut GuestState {
         self.store.data_mut()
     }
+}
+
+/// A call did not end in time.
+struct TooLong;
+
+/// Run a call to its end, but for no longer than this. Most calls end at their first poll, so that the clock
+/// is asked for the time only when one does not.
+///
+/// Dropping the call is safe only because the store is dropped with it, which is what a fault leads to.
+async fn within<T>(
+    time: Duration,
+    mut call: Pin<&mut impl Future<Output = T>>,
+) -> Result<T, TooLong> {
+    let mut sleep: Option<Pin<Box<Sleep>>> = None;
+    poll_fn(|cx| {
+        if let Poll::Ready(done) = call.as_mut().poll(cx) {
+            return Poll::Ready(Ok(done));
+        }
+        let sleep = sleep.get_or_insert_with(|| Box::pin(tokio::time::sleep(time)));
+        sleep.as_mut().poll(cx).map(|()| Err(TooLong))
+    })
+    .await
 }
 
 /// Give the coming call its CPU budget.

@@ -194,8 +194,13 @@ impl Session {
         if let Life::New = life {
             let place = Place::take(&self.host)?;
             let owner: Weak<dyn Owner> = self.me.clone();
-            let instance =
-                Instance::new(Arc::clone(&self.component), self.host.clone(), owner).await?;
+            // Boxed, so that the many turns of a session do not carry what its first one needs.
+            let instance = Box::pin(Instance::new(
+                Arc::clone(&self.component),
+                self.host.clone(),
+                owner,
+            ))
+            .await?;
             *life = Life::Live(Live {
                 instance,
                 timers: HashMap::new(),
