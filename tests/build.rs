@@ -11,7 +11,9 @@ const TARGET: &str = "wasm32-wasip2";
 
 fn main() -> Result<()> {
     let tests = PathBuf::from(env::var("CARGO_MANIFEST_DIR")?);
-    let root = tests.parent().context("the tests stand in a folder of the workspace")?;
+    let root = tests
+        .parent()
+        .context("the tests stand in a folder of the workspace")?;
     let out = PathBuf::from(env::var("OUT_DIR")?);
     for input in ["wit", "guest-sdk", "examples", "tests/guests", "Cargo.toml"] {
         println!("cargo::rerun-if-changed={}", root.join(input).display());
@@ -23,7 +25,10 @@ fn main() -> Result<()> {
         .filter_map(|artifact| constant(artifact, root))
         .collect();
     constants.sort();
-    ensure!(!constants.is_empty(), "the build of the guests made no component");
+    ensure!(
+        !constants.is_empty(),
+        "the build of the guests made no component"
+    );
     // Private, and included by the test binary: a guest that no test runs is a compiler warning there.
     fs::write(out.join("guests.rs"), constants.concat())?;
     Ok(())
@@ -36,7 +41,9 @@ fn ensure_target_installed() -> Result<()> {
         .output()?;
     let folder = String::from_utf8(output.stdout)?;
     if !output.status.success() || !Path::new(folder.trim()).exists() {
-        bail!("the Rust target {TARGET} is not installed: run `make setup`, or `rustup target add {TARGET}`");
+        bail!(
+            "the Rust target {TARGET} is not installed: run `make setup`, or `rustup target add {TARGET}`"
+        );
     }
     Ok(())
 }
@@ -48,9 +55,14 @@ fn workers(root: &Path) -> Result<Vec<String>> {
         .current_dir(root)
         .stderr(Stdio::inherit())
         .output()?;
-    ensure!(output.status.success(), "the workspace cannot be read: see above");
+    ensure!(
+        output.status.success(),
+        "the workspace cannot be read: see above"
+    );
     let metadata: Value = serde_json::from_slice(&output.stdout)?;
-    let packages = metadata["packages"].as_array().context("a workspace has packages")?;
+    let packages = metadata["packages"]
+        .as_array()
+        .context("a workspace has packages")?;
     let names = packages
         .iter()
         .filter(|package| is_worker(&package["manifest_path"], root));
@@ -72,9 +84,21 @@ fn is_worker(manifest: &Value, root: &Path) -> bool {
 fn build(root: &Path, packages: &[String], target_dir: &Path) -> Result<Vec<Value>> {
     let mut cargo = Command::new(env::var("CARGO")?);
     cargo.current_dir(root);
-    cargo.args(["build", "--profile", "guest", "--target", TARGET, "--lib", "--examples"]);
+    cargo.args([
+        "build",
+        "--profile",
+        "guest",
+        "--target",
+        TARGET,
+        "--lib",
+        "--examples",
+    ]);
     cargo
-        .args(["--message-format", "json-render-diagnostics", "--target-dir"])
+        .args([
+            "--message-format",
+            "json-render-diagnostics",
+            "--target-dir",
+        ])
         .arg(target_dir);
     for package in packages {
         cargo.args(["--package", package]);
@@ -92,7 +116,10 @@ fn build(root: &Path, packages: &[String], target_dir: &Path) -> Result<Vec<Valu
         .stderr(Stdio::inherit())
         .output()
         .context("cargo does not start")?;
-    ensure!(output.status.success(), "the workers do not build: see above");
+    ensure!(
+        output.status.success(),
+        "the workers do not build: see above"
+    );
     let lines = output
         .stdout
         .split(|byte| *byte == b'\n')
@@ -112,10 +139,11 @@ fn constant(artifact: &Value, root: &Path) -> Option<String> {
         .iter()
         .filter_map(Value::as_str)
         .find(|file| file.ends_with(".wasm"))?;
-    let name = match Path::new(artifact["manifest_path"].as_str()?).strip_prefix(root.join("examples")) {
-        Ok(manifest) => format!("example_{}", manifest.parent()?.to_str()?),
-        Err(_) => artifact["target"]["name"].as_str()?.to_owned(),
-    };
+    let name =
+        match Path::new(artifact["manifest_path"].as_str()?).strip_prefix(root.join("examples")) {
+            Ok(manifest) => format!("example_{}", manifest.parent()?.to_str()?),
+            Err(_) => artifact["target"]["name"].as_str()?.to_owned(),
+        };
     let name = name.to_uppercase().replace('-', "_");
     Some(format!("const {name}: &str = {component:?};\n"))
 }

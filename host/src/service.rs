@@ -178,7 +178,7 @@ impl Service {
         };
         let mut reply = Response::new(Full::default());
         *reply.status_mut() = StatusCode::SWITCHING_PROTOCOLS;
-        *reply.headers_mut() = workers_headers(headers);
+        *reply.headers_mut() = workers_headers(headers, 101);
         let own = reply.headers_mut();
         own.insert(header::CONNECTION, HeaderValue::from_static("Upgrade"));
         own.insert(header::UPGRADE, HeaderValue::from_static("websocket"));
@@ -240,19 +240,19 @@ fn plain(answer: Answer) -> Reply {
     let mut reply = Response::new(Full::from(answer.body));
     *reply.status_mut() =
         StatusCode::from_u16(answer.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
-    *reply.headers_mut() = workers_headers(&answer.headers);
+    *reply.headers_mut() = workers_headers(&answer.headers, answer.status);
     reply
 }
 
 /// The worker's headers without those that are the host's to set.
-fn workers_headers(headers: &[(String, Vec<u8>)]) -> HeaderMap {
+fn workers_headers(headers: &[(String, Vec<u8>)], status: u16) -> HeaderMap {
     let mut map = HeaderMap::with_capacity(headers.len());
     for (name, value) in headers {
         // The worker was told when it responded if one of these does not hold.
         let name = HeaderName::from_bytes(name.as_bytes());
         let value = HeaderValue::from_bytes(value);
         if let (Ok(name), Ok(value)) = (name, value)
-            && !upgrade::is_the_hosts(&name)
+            && !upgrade::is_the_hosts(&name, status)
         {
             map.append(name, value);
         }

@@ -58,17 +58,16 @@ pub(crate) fn check(
     Ok(HeaderValue::try_from(accept).expect("base64 is made of header characters"))
 }
 
-/// Headers of a worker's response that are the host's to set.
-pub(crate) fn is_the_hosts(name: &HeaderName) -> bool {
-    matches!(
-        *name,
-        header::CONNECTION
-            | header::CONTENT_LENGTH
-            | header::TRANSFER_ENCODING
-            | header::UPGRADE
-            | header::SEC_WEBSOCKET_ACCEPT
-            | header::SEC_WEBSOCKET_EXTENSIONS
-    )
+/// Headers of a worker's response that are the host's to set: those that frame it, and in a 101 those of
+/// the handshake. A 426 has to name the protocol in `Upgrade` (RFC 9110, 15.5.22), and keeps it.
+pub(crate) fn is_the_hosts(name: &HeaderName, status: u16) -> bool {
+    match *name {
+        header::CONNECTION | header::CONTENT_LENGTH | header::TRANSFER_ENCODING => true,
+        header::UPGRADE | header::SEC_WEBSOCKET_ACCEPT | header::SEC_WEBSOCKET_EXTENSIONS => {
+            status == 101
+        }
+        _ => false,
+    }
 }
 
 /// Whether a header whose value is a list of tokens has this one, in whatever case.

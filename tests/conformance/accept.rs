@@ -36,8 +36,15 @@ async fn a_close_before_a_late_accept_is_delivered_behind_the_messages() {
     let host = Host::shared(LATE).await;
     let mut observer = crate::support::Observer::connect(host.address).await;
     let mut raw = Raw::open(host.address, "/late").await;
-    raw.write(&[frames::text("one"), frames::text("two"), frames::close(4000, "bye")].concat())
-        .await;
+    raw.write(
+        &[
+            frames::text("one"),
+            frames::text("two"),
+            frames::close(4000, "bye"),
+        ]
+        .concat(),
+    )
+    .await;
     // The accept comes after the Close was answered: what the worker sends finds nobody.
     raw.expect_close(4000, "bye").await;
     raw.expect_end().await;

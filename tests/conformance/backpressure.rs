@@ -19,12 +19,22 @@ async fn a_flood_to_a_stalled_reader_arrives_in_order_and_others_stay_responsive
 
 #[tokio::test]
 async fn a_client_that_does_not_read_is_not_read_and_nothing_is_lost() {
-    let host = Host::with(COMMANDER, |config| config.limits.outbox_soft_bytes = 64 * 1024).await;
+    let host = Host::with(COMMANDER, |config| {
+        config.limits.outbox_soft_bytes = 64 * 1024
+    })
+    .await;
     let mut raw = Raw::open_narrow(host.address, "/").await;
     let count = 4_000;
     let message = |at: u32| format!("{at:>10000}");
-    let writing = raw.write_along((0..count).flat_map(|at| frames::text(&message(at))).collect());
-    until("the host to stop reading", || host.counters.read_pauses.get() > 0).await;
+    let writing = raw.write_along(
+        (0..count)
+            .flat_map(|at| frames::text(&message(at)))
+            .collect(),
+    );
+    until("the host to stop reading", || {
+        host.counters.read_pauses.get() > 0
+    })
+    .await;
     assert!(
         !writing.is_finished(),
         "40 MB went where 64 KiB should have been the bound"
@@ -53,7 +63,10 @@ async fn send_is_refused_when_the_outbox_is_full_and_drain_tells_when_there_is_r
     let ["full", taken, refusal, buffered] = words[..] else {
         panic!("{line}")
     };
-    let (taken, buffered) = (taken.parse::<usize>().unwrap(), buffered.parse::<usize>().unwrap());
+    let (taken, buffered) = (
+        taken.parse::<usize>().unwrap(),
+        buffered.parse::<usize>().unwrap(),
+    );
     assert!(refusal.starts_with("OutboxFull"), "{line}");
     assert!(
         (14..=16).contains(&taken),
@@ -102,7 +115,10 @@ async fn a_peer_that_goes_on_not_reading_is_given_up_with_1013() {
     raw.send("fill 65536").await;
     assert!(observer.line().await.starts_with("full"));
     observer.expect("close 1006 false ok").await;
-    until("the socket to be gone", || host.counters.sockets_live.get() == 1).await;
+    until("the socket to be gone", || {
+        host.counters.sockets_live.get() == 1
+    })
+    .await;
     observer.expect_nothing().await;
 }
 

@@ -10,7 +10,13 @@ use crate::{ANSWERS, COMMANDER, NOTHING};
 async fn pairway(arguments: &[&str]) -> (Option<i32>, String, String) {
     let mut command = Binary::command(Binary::path());
     command.args(arguments);
-    let Output { status, stdout, stderr } = within("the program to end", command.output()).await.expect("it starts");
+    let Output {
+        status,
+        stdout,
+        stderr,
+    } = within("the program to end", command.output())
+        .await
+        .expect("it starts");
     let text = |bytes: Vec<u8>| String::from_utf8(bytes).expect("it writes UTF-8");
     (status.code(), text(stdout), text(stderr))
 }
@@ -37,7 +43,12 @@ async fn help_names_the_commands_and_their_flags() {
 async fn limits_are_listed_with_values_and_reasons() {
     let (code, out, _) = pairway(&["limits"]).await;
     assert_eq!(code, Some(0));
-    for words in ["message_bytes", "33554432", "close_timeout_ms", "Close 1009"] {
+    for words in [
+        "message_bytes",
+        "33554432",
+        "close_timeout_ms",
+        "Close 1009",
+    ] {
         assert!(out.contains(words), "{words}: {out}");
     }
 }
@@ -46,7 +57,10 @@ async fn limits_are_listed_with_values_and_reasons() {
 async fn a_worker_that_cannot_be_loaded_is_an_error_with_its_path_and_no_backtrace() {
     for path in ["no/such/worker.wasm", NOTHING] {
         let (code, _, err) = pairway(&["serve", path, "--addr", "127.0.0.1:0"]).await;
-        assert!(code.is_some_and(|code| code != 0 && code != 101), "{code:?}");
+        assert!(
+            code.is_some_and(|code| code != 0 && code != 101),
+            "{code:?}"
+        );
         assert!(err.contains(path) && !err.contains("panicked"), "{err}");
     }
 }
@@ -56,14 +70,20 @@ async fn a_port_in_use_is_an_error_that_names_it() {
     let host = Binary::serve(ANSWERS, &[]).await;
     let taken = host.address.to_string();
     let (code, _, err) = pairway(&["serve", ANSWERS, "--addr", &taken]).await;
-    assert!(code.is_some_and(|code| code != 0 && code != 101), "{code:?}");
+    assert!(
+        code.is_some_and(|code| code != 0 && code != 101),
+        "{code:?}"
+    );
     assert!(err.contains(&taken), "{err}");
 }
 
 #[tokio::test]
 async fn an_unknown_limit_is_an_error_that_names_near_ones() {
     let (code, _, err) = pairway(&["serve", ANSWERS, "--limit", "outbox_bytes=5"]).await;
-    assert!(code.is_some_and(|code| code != 0 && code != 101), "{code:?}");
+    assert!(
+        code.is_some_and(|code| code != 0 && code != 101),
+        "{code:?}"
+    );
     assert!(err.contains("outbox_hard_bytes"), "{err}");
 }
 
@@ -71,7 +91,12 @@ async fn an_unknown_limit_is_an_error_that_names_near_ones() {
 async fn flags_set_variables_and_limits() {
     let host = Binary::serve(
         ANSWERS,
-        &["--var", "GREETING=hello", "--limit", "request_body_bytes=1000"],
+        &[
+            "--var",
+            "GREETING=hello",
+            "--limit",
+            "request_body_bytes=1000",
+        ],
     )
     .await;
     get(host.address, "/var").await.expect(200, "hello");
@@ -85,7 +110,9 @@ async fn what_the_worker_prints_is_in_the_log() {
     get(host.address, "/log").await.expect(200, "logged");
     host.logs("a line on stdout").await;
     host.logs("a line on stderr").await;
-    get(host.address, "/fail").await.expect(500, "Internal Server Error");
+    get(host.address, "/fail")
+        .await
+        .expect(500, "Internal Server Error");
     host.logs("the handler failed").await;
 }
 

@@ -21,7 +21,9 @@ async fn the_worker_closes_and_the_peers_answer_ends_the_connection() {
     raw.send("state").await;
     observer.expect("message Closing state").await;
     raw.write(&frames::close(4001, "kick me")).await;
-    observer.expect("close 4001 true Closed Closed ok kick me").await;
+    observer
+        .expect("close 4001 true Closed Closed ok kick me")
+        .await;
     raw.expect_end().await;
     observer.expect_nothing().await;
 }
@@ -61,7 +63,10 @@ async fn what_was_sent_before_a_close_leaves_first_and_nothing_can_be_sent_after
     raw.write(&frames::close(1000, "")).await;
     raw.expect_end().await;
     let lines = observer.lines().await;
-    assert_eq!(lines[..2], ["message Open closesend", "send after close Closed"]);
+    assert_eq!(
+        lines[..2],
+        ["message Open closesend", "send after close Closed"]
+    );
 }
 
 #[tokio::test]
@@ -166,8 +171,15 @@ async fn a_foreign_client_sees_a_clean_close_from_both_sides() {
 #[tokio::test]
 async fn what_arrives_in_front_of_a_close_is_answered_in_front_of_its_answer_or_not_at_all() {
     let (_host, mut observer, mut raw) = observed().await;
-    raw.write(&[frames::text("one"), frames::text("two"), frames::close(1000, "")].concat())
-        .await;
+    raw.write(
+        &[
+            frames::text("one"),
+            frames::text("two"),
+            frames::close(1000, ""),
+        ]
+        .concat(),
+    )
+    .await;
     // The host answers at once, the worker in its turn: its answers may find the socket closed.
     let mut frame = raw.frame().await;
     while frame.first == frames::FIN | frames::TEXT {
@@ -197,7 +209,9 @@ async fn what_follows_a_close_is_ignored() {
     .await;
     raw.expect_close(1000, "bye").await;
     raw.expect_end().await;
-    observer.expect("close 1000 true Closed Closed ok bye").await;
+    observer
+        .expect("close 1000 true Closed Closed ok bye")
+        .await;
     observer.expect_nothing().await;
 }
 
@@ -215,7 +229,9 @@ async fn a_peer_that_never_answers_a_close_loses_its_connection() {
     raw.expect_end().await;
     observer.expect("message Open close 4001 kick").await;
     observer
-        .expect("close 1006 false Closing ok ok WebSocket disconnected without sending Close frame.")
+        .expect(
+            "close 1006 false Closing ok ok WebSocket disconnected without sending Close frame.",
+        )
         .await;
     observer.expect_nothing().await;
 }

@@ -33,7 +33,10 @@ async fn a_request_under_way_is_answered_and_no_new_one_is_taken() {
     let mut host = Host::start(ANSWERS).await;
     let mut raw = Raw::connect(host.address).await;
     raw.write(&Request::get("/sleep?ms=500").to_bytes()).await;
-    until("the request to be under way", || host.counters.requests.get() == 1).await;
+    until("the request to be under way", || {
+        host.counters.requests.get() == 1
+    })
+    .await;
     host.shut_down();
     crate::support::within("the host to listen no more", async {
         while TcpStream::connect(host.address).await.is_ok() {
@@ -52,7 +55,10 @@ async fn connections_without_a_request_do_not_hold_it_up() {
     used.write(&Request::get("/forbidden").to_bytes()).await;
     used.answer().await.expect(403, "no");
     let mut fresh = Raw::connect(host.address).await;
-    until("both to be accepted", || host.counters.connections.get() == 2).await;
+    until("both to be accepted", || {
+        host.counters.connections.get() == 2
+    })
+    .await;
     let begin = Instant::now();
     host.stopped().await;
     assert!(begin.elapsed().as_secs() < 5, "{:?}", begin.elapsed());
@@ -76,7 +82,10 @@ async fn a_drain_as_a_whole_takes_so_long() {
     let host = Host::with(ANSWERS, |config| config.limits.drain_ms = 200).await;
     let mut raw = Raw::connect(host.address).await;
     raw.write(&Request::get("/sleep?ms=60000").to_bytes()).await;
-    until("the request to be under way", || host.counters.requests.get() == 1).await;
+    until("the request to be under way", || {
+        host.counters.requests.get() == 1
+    })
+    .await;
     let begin = Instant::now();
     host.stopped().await;
     assert!(begin.elapsed().as_secs() < 5, "{:?}", begin.elapsed());

@@ -14,9 +14,14 @@ async fn observed() -> (Host, Observer, Raw) {
 
 /// The one event that must come: 1006, with the state unchanged; what is sent then is dropped without a word.
 async fn expect_lost(host: &Host, observer: &mut Observer, state: &str) {
-    observer.expect(&format!("close 1006 false {state} ok ok {LOST}")).await;
+    observer
+        .expect(&format!("close 1006 false {state} ok ok {LOST}"))
+        .await;
     // Once nothing is left of the connection, nothing more can be said about it.
-    crate::support::until("the socket to be gone", || host.counters.sockets_live.get() == 1).await;
+    crate::support::until("the socket to be gone", || {
+        host.counters.sockets_live.get() == 1
+    })
+    .await;
     observer.expect_nothing().await;
 }
 
@@ -61,7 +66,8 @@ async fn a_connection_that_ends_within_a_fragmented_message_is_lost_and_the_frag
 }
 
 #[tokio::test]
-async fn a_connection_lost_while_the_worker_waits_for_the_peers_close_is_a_close_1006_in_state_closing() {
+async fn a_connection_lost_while_the_worker_waits_for_the_peers_close_is_a_close_1006_in_state_closing()
+ {
     let (host, mut observer, mut raw) = observed().await;
     raw.send("close 4001 kick").await;
     raw.expect_close(4001, "kick").await;
@@ -83,7 +89,9 @@ async fn messages_before_the_loss_are_delivered_before_it() {
     for at in 0..100 {
         observer.expect(&format!("message Open echo {at}")).await;
     }
-    observer.expect(&format!("close 1006 false Open ok ok {LOST}")).await;
+    observer
+        .expect(&format!("close 1006 false Open ok ok {LOST}"))
+        .await;
 }
 
 #[tokio::test]
@@ -91,10 +99,14 @@ async fn a_protocol_error_is_an_error_event_and_no_close_event() {
     let (_host, mut observer, mut raw) = observed().await;
     raw.send("before").await;
     raw.expect_text("before").await;
-    raw.write(&frames::frame(frames::FIN | 0x3, b"unknown opcode")).await;
+    raw.write(&frames::frame(frames::FIN | 0x3, b"unknown opcode"))
+        .await;
     raw.expect_failed(1002).await;
     // The socket is closed; what is sent to it is dropped without a word.
-    assert_eq!(observer.lines().await, ["message Open before", "error Closed ok ok"]);
+    assert_eq!(
+        observer.lines().await,
+        ["message Open before", "error Closed ok ok"]
+    );
 }
 
 #[tokio::test]

@@ -18,7 +18,11 @@ async fn echo_sends_every_message_back_and_serves_a_page() {
     assert_eq!(get(host.address, "/echo").await.status, 426);
     assert_eq!(get(host.address, "/elsewhere").await.status, 404);
     let mut client = Client::connect(host.address, "/echo").await;
-    for message in [Message::text("grüße"), Message::binary(vec![0, 255]), Message::text("")] {
+    for message in [
+        Message::text("grüße"),
+        Message::binary(vec![0, 255]),
+        Message::text(""),
+    ] {
         client.send(message.clone()).await;
         assert_eq!(client.message().await, message);
     }
@@ -31,7 +35,9 @@ async fn echo_sends_every_message_back_and_serves_a_page() {
 async fn pair_joins_the_client_to_a_service_in_the_worker() {
     let host = Host::start(EXAMPLE_PAIR).await;
     let mut client = Client::connect(host.address, "/shout").await;
-    client.send_all((0..1_000).map(|at| format!("grüße {at}"))).await;
+    client
+        .send_all((0..1_000).map(|at| format!("grüße {at}")))
+        .await;
     for at in 0..1_000 {
         client.expect(&format!("GRÜSSE {at}")).await;
     }

@@ -73,7 +73,10 @@ async fn sockets_that_share_the_instance_go_down_together_and_the_next_gets_a_ne
         .await
         .ask("a new one", "a new one")
         .await;
-    assert_eq!((host.counters.instances.get(), host.counters.faults.get()), (2, 1));
+    assert_eq!(
+        (host.counters.instances.get(), host.counters.faults.get()),
+        (2, 1)
+    );
 }
 
 #[tokio::test]
@@ -90,7 +93,10 @@ async fn other_requests_of_the_instance_are_a_500_too() {
     let host = Host::shared(FAULTY).await;
     let mut waiting = Raw::connect(host.address).await;
     waiting.write(&Request::get("/wait").to_bytes()).await;
-    until("the request to be under way", || host.counters.requests.get() == 1).await;
+    until("the request to be under way", || {
+        host.counters.requests.get() == 1
+    })
+    .await;
     assert_eq!(get(host.address, "/panic").await.status, 500);
     assert_eq!(waiting.answer().await.status, 500);
 }
@@ -103,7 +109,10 @@ async fn a_worker_that_cannot_start_is_a_500_each_time_and_leaves_nothing() {
     .await;
     assert_eq!(get(host.address, "/").await.status, 500);
     assert_eq!(Request::upgrade("/").send(host.address).await.status, 500);
-    until("the instances to be gone", || host.counters.instances_live.get() == 0).await;
+    until("the instances to be gone", || {
+        host.counters.instances_live.get() == 0
+    })
+    .await;
 }
 
 #[tokio::test]
@@ -112,7 +121,10 @@ async fn a_thousand_faults_leave_nothing_behind() {
     for _ in 0..1_000 {
         assert_eq!(get(host.address, "/panic").await.status, 500);
     }
-    until("the instances to be gone", || host.counters.instances_live.get() == 0).await;
+    until("the instances to be gone", || {
+        host.counters.instances_live.get() == 0
+    })
+    .await;
     get(host.address, "/").await.expect(200, "alive");
 }
 
@@ -148,7 +160,10 @@ async fn what_is_no_component_is_said_to_be_none() {
         file("text.wasm", b"this is no WebAssembly"),
         file("empty.wasm", b""),
         file("module.wasm", b"\0asm\x01\0\0\0"),
-        file("cut-off.wasm", &std::fs::read(COMMANDER).expect("it was built")[..1000]),
+        file(
+            "cut-off.wasm",
+            &std::fs::read(COMMANDER).expect("it was built")[..1000],
+        ),
     ] {
         let (error, text) = refusal(&path).await;
         assert!(matches!(error, Error::NotAComponent { .. }), "{text}");

@@ -16,7 +16,10 @@ async fn the_worker_sees_the_whole_request() {
         .body("bodyé".as_bytes());
     let answer = request.send(host.address).await;
     let lines: Vec<&str> = answer.text().lines().collect();
-    assert_eq!(lines[..2], ["method Post", "uri http://worker.test/request?a=1&b=%20x"]);
+    assert_eq!(
+        lines[..2],
+        ["method Post", "uri http://worker.test/request?a=1&b=%20x"]
+    );
     assert!(lines[2].starts_with("peer 127.0.0.1:"), "{}", lines[2]);
     let expected = [
         "header host: worker.test",
@@ -70,7 +73,8 @@ async fn one_connection_serves_requests_one_after_the_other() {
 async fn an_answer_to_head_has_no_body() {
     let host = Host::start(ANSWERS).await;
     let mut raw = Raw::connect(host.address).await;
-    raw.write(&Request::get("/forbidden").method("HEAD").to_bytes()).await;
+    raw.write(&Request::get("/forbidden").method("HEAD").to_bytes())
+        .await;
     assert_eq!(raw.head().await.status, 403);
     // What follows is the next answer.
     raw.write(&Request::get("/forbidden").to_bytes()).await;
@@ -82,7 +86,11 @@ async fn large_bodies_pass_in_both_directions() {
     let host = Host::start(ANSWERS).await;
     assert_eq!(get(host.address, "/large").await.body.len(), 3 << 20);
     let body = pattern(2_000_000);
-    let answer = Request::get("/echo").method("PUT").body(&body).send(host.address).await;
+    let answer = Request::get("/echo")
+        .method("PUT")
+        .body(&body)
+        .send(host.address)
+        .await;
     assert!(answer.body == body, "it came back changed");
     let answer = Request::get("/echo")
         .method("PUT")
@@ -95,7 +103,10 @@ async fn large_bodies_pass_in_both_directions() {
 #[tokio::test]
 async fn a_handler_may_wait_before_it_answers_and_others_are_served_meanwhile() {
     let host = Host::with(ANSWERS, |config| config.sockets_per_instance = 10).await;
-    let (slow, fast) = tokio::join!(get(host.address, "/sleep?ms=300"), get(host.address, "/forbidden"));
+    let (slow, fast) = tokio::join!(
+        get(host.address, "/sleep?ms=300"),
+        get(host.address, "/forbidden")
+    );
     slow.expect(200, "slept");
     fast.expect(403, "no");
 }
@@ -109,7 +120,9 @@ async fn a_response_may_come_in_a_later_turn() {
 #[tokio::test]
 async fn a_handler_that_fails_is_a_500() {
     let host = Host::start(ANSWERS).await;
-    get(host.address, "/fail").await.expect(500, "Internal Server Error");
+    get(host.address, "/fail")
+        .await
+        .expect(500, "Internal Server Error");
     get(host.address, "/bad-response")
         .await
         .expect(500, "Internal Server Error");
@@ -143,7 +156,10 @@ async fn a_client_that_leaves_before_the_answer_holds_nothing() {
     raw.write(&Request::get("/later").to_bytes()).await;
     drop(raw);
     get(host.address, "/").await.expect(200, "fine");
-    crate::support::until("the instances to be gone", || host.counters.instances_live.get() == 0).await;
+    crate::support::until("the instances to be gone", || {
+        host.counters.instances_live.get() == 0
+    })
+    .await;
 }
 
 #[tokio::test]
@@ -157,11 +173,15 @@ async fn what_is_no_http_is_answered_with_400() {
 #[tokio::test]
 async fn variables_reach_the_worker_and_nothing_else_of_the_environment_does() {
     let host = Host::with(ANSWERS, |config| {
-        config.vars.insert("GREETING".to_owned(), "hello".to_owned());
+        config
+            .vars
+            .insert("GREETING".to_owned(), "hello".to_owned());
     })
     .await;
     get(host.address, "/var").await.expect(200, "hello");
-    get(host.address, "/vars").await.expect(200, "GREETING=hello");
+    get(host.address, "/vars")
+        .await
+        .expect(200, "GREETING=hello");
     let host = Host::start(ANSWERS).await;
     assert_eq!(get(host.address, "/var").await.status, 500);
 }

@@ -1,6 +1,8 @@
 //! Bounds, and what happens at each of them.
 
-use crate::support::{Answer, Client, Host, Observer, Raw, Request, frames, get, pattern, until, within};
+use crate::support::{
+    Answer, Client, Host, Observer, Raw, Request, frames, get, pattern, until, within,
+};
 use crate::{ANSWERS, COMMANDER, ENDS};
 
 const MESSAGE_MAX: usize = 32 * 1024 * 1024;
@@ -20,8 +22,12 @@ async fn a_message_of_one_byte_more_is_1009_as_soon_as_its_header_is_there() {
     let host = Host::shared(COMMANDER).await;
     let mut observer = Observer::connect(host.address).await;
     let mut raw = Raw::open(host.address, "/").await;
-    raw.write(&frames::head(frames::FIN | frames::BINARY, MESSAGE_MAX + 1, true))
-        .await;
+    raw.write(&frames::head(
+        frames::FIN | frames::BINARY,
+        MESSAGE_MAX + 1,
+        true,
+    ))
+    .await;
     raw.expect_close(1009, "Message is too large: 33554433 > 33554432")
         .await;
     raw.expect_end().await;
@@ -46,9 +52,10 @@ async fn a_length_that_no_memory_holds_fails_the_connection() {
 async fn the_bound_on_a_message_counts_all_its_fragments() {
     let host = Host::with(COMMANDER, |config| config.limits.message_bytes = 1_000).await;
     let mut raw = Raw::open(host.address, "/").await;
-    let (first, rest) = (frames::frame(frames::TEXT, &[b'x'; 600]), |length: usize| {
-        frames::frame(frames::FIN | frames::CONTINUATION, &vec![b'x'; length])
-    });
+    let (first, rest) = (
+        frames::frame(frames::TEXT, &[b'x'; 600]),
+        |length: usize| frames::frame(frames::FIN | frames::CONTINUATION, &vec![b'x'; length]),
+    );
     raw.write(&[&first[..], &rest(400)].concat()).await;
     assert_eq!(raw.frame().await.into_text().len(), 1_000);
     raw.write(&[&first[..], &rest(401)].concat()).await;
@@ -66,7 +73,9 @@ async fn what_the_worker_sends_may_be_larger_than_what_it_receives() {
 #[tokio::test]
 async fn an_instance_holds_so_many_sockets() {
     let host = Host::with(ENDS, |config| config.limits.sockets = 10).await;
-    get(host.address, "/many").await.expect(200, "5\nTooManySockets(10)");
+    get(host.address, "/many")
+        .await
+        .expect(200, "5\nTooManySockets(10)");
 }
 
 #[tokio::test]
@@ -90,7 +99,10 @@ async fn over_the_bound_on_instances_a_request_gets_503_until_one_is_gone() {
     second.ask("echo still here", "still here").await;
     first.close(1000, "").await;
     first.expect_close(1000, "").await;
-    until("an instance to be gone", || host.counters.instances_live.get() == 1).await;
+    until("an instance to be gone", || {
+        host.counters.instances_live.get() == 1
+    })
+    .await;
     Client::connect(host.address, "/")
         .await
         .ask("echo there is room", "there is room")
@@ -102,7 +114,10 @@ async fn over_the_bound_on_connections_the_next_waits_for_one_to_end() {
     let host = Host::with(ANSWERS, |config| config.limits.connections = 2).await;
     let first = Raw::connect(host.address).await;
     let _second = Raw::connect(host.address).await;
-    until("both to be accepted", || host.counters.connections.get() == 2).await;
+    until("both to be accepted", || {
+        host.counters.connections.get() == 2
+    })
+    .await;
     let mut third = Raw::connect(host.address).await;
     third.write(&Request::get("/forbidden").to_bytes()).await;
     drop(first);
@@ -131,7 +146,11 @@ async fn a_request_head_over_its_bound_is_a_431() {
 
 #[tokio::test]
 async fn a_request_body_over_its_bound_is_a_413() {
-    let post = |length: usize| Request::get("/echo").method("POST").body(&vec![b'x'; length]);
+    let post = |length: usize| {
+        Request::get("/echo")
+            .method("POST")
+            .body(&vec![b'x'; length])
+    };
     assert_eq!(
         answers(|limits| limits.request_body_bytes = 1_000, post(1_000))
             .await
@@ -170,7 +189,10 @@ async fn a_request_head_that_does_not_come_to_its_end_loses_its_connection() {
 async fn a_request_body_that_does_not_come_to_its_end_is_a_408() {
     let host = Host::with(ANSWERS, |config| config.limits.request_body_ms = 200).await;
     let mut raw = Raw::connect(host.address).await;
-    let whole = Request::get("/echo").method("POST").body(b"0123456789").to_bytes();
+    let whole = Request::get("/echo")
+        .method("POST")
+        .body(b"0123456789")
+        .to_bytes();
     raw.write(&whole[..whole.len() - 1]).await;
     assert_eq!(raw.answer().await.status, 408);
 }

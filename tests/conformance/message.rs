@@ -26,7 +26,18 @@ async fn every_kind_of_message_comes_back_as_it_was() {
 async fn lengths_around_those_of_the_frame_header_pass() {
     let host = Host::start(COMMANDER).await;
     let mut client = Client::connect(host.address, "/").await;
-    for length in [1, 125, 126, 127, 16_383, 16_384, 16_385, 65_535, 65_536, 1 << 20] {
+    for length in [
+        1,
+        125,
+        126,
+        127,
+        16_383,
+        16_384,
+        16_385,
+        65_535,
+        65_536,
+        1 << 20,
+    ] {
         let bytes = pattern(length);
         client.send(Message::binary(bytes.clone())).await;
         assert!(
@@ -94,19 +105,29 @@ async fn a_fragmented_message_arrives_whole_and_pings_are_answered_inside_it() {
     let mut raw = Raw::open(host.address, "/").await;
     // "é" is cut in two, and a fragment is empty.
     let (first, second) = ("begin é".as_bytes(), " end");
-    raw.write(&frames::frame(frames::TEXT, &first[..first.len() - 1])).await;
+    raw.write(&frames::frame(frames::TEXT, &first[..first.len() - 1]))
+        .await;
     raw.write(&frames::ping(b"inside")).await;
     assert_eq!(raw.frame().await.payload, b"inside");
-    raw.write(&frames::frame(frames::CONTINUATION, &first[first.len() - 1..]))
-        .await;
+    raw.write(&frames::frame(
+        frames::CONTINUATION,
+        &first[first.len() - 1..],
+    ))
+    .await;
     raw.write(&frames::frame(frames::CONTINUATION, b"")).await;
-    raw.write(&frames::frame(frames::FIN | frames::CONTINUATION, second.as_bytes()))
-        .await;
+    raw.write(&frames::frame(
+        frames::FIN | frames::CONTINUATION,
+        second.as_bytes(),
+    ))
+    .await;
     raw.expect_text("begin é end").await;
 
     raw.write(&frames::frame(frames::BINARY, &[1, 2])).await;
-    raw.write(&frames::frame(frames::FIN | frames::CONTINUATION, &[0xff, 3]))
-        .await;
+    raw.write(&frames::frame(
+        frames::FIN | frames::CONTINUATION,
+        &[0xff, 3],
+    ))
+    .await;
     let frame = raw.frame().await;
     assert_eq!(
         (frame.first, frame.payload),
@@ -119,7 +140,13 @@ async fn a_frame_may_arrive_byte_by_byte() {
     let host = Host::start(COMMANDER).await;
     let mut raw = Raw::open(host.address, "/").await;
     let long = "𝄞".repeat(50);
-    for byte in [frames::text("slow"), frames::ping(b"p"), frames::text(&long)].concat() {
+    for byte in [
+        frames::text("slow"),
+        frames::ping(b"p"),
+        frames::text(&long),
+    ]
+    .concat()
+    {
         raw.write(&[byte]).await;
     }
     raw.expect_text("slow").await;
@@ -161,7 +188,11 @@ async fn handlers_of_one_socket_overlap_where_they_wait() {
     let host = Host::start(COMMANDER).await;
     let mut client = Client::connect(host.address, "/").await;
     client
-        .send_all(["sleep 300 A", "sleep 100 B", "plain"].into_iter().map(str::to_owned))
+        .send_all(
+            ["sleep 300 A", "sleep 100 B", "plain"]
+                .into_iter()
+                .map(str::to_owned),
+        )
         .await;
     for word in ["start A", "start B", "plain", "end B", "end A"] {
         client.expect(word).await;

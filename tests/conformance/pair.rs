@@ -14,7 +14,10 @@ async fn lines(target: &str) -> Vec<String> {
 #[tokio::test]
 async fn both_ends_are_open_from_birth_and_bare() {
     let end = r#"ReadyState::Open None "" "" 0"#;
-    assert_eq!(lines("/birth").await, [end, end, "distinct true", "unknown id true"]);
+    assert_eq!(
+        lines("/birth").await,
+        [end, end, "distinct true", "unknown id true"]
+    );
 }
 
 #[tokio::test]
@@ -68,7 +71,10 @@ async fn an_end_that_left_in_a_response_is_used_up() {
     let mut client = Client::connect(host.address, "/left").await;
     // Whether a handle is still to be had of it or not.
     let word = client.text().await;
-    assert!(["no handle", "AlreadyUsed"].contains(&word.as_str()), "{word}");
+    assert!(
+        ["no handle", "AlreadyUsed"].contains(&word.as_str()),
+        "{word}"
+    );
 }
 
 #[tokio::test]
@@ -97,7 +103,10 @@ async fn outside_an_object_its_functions_are_refused_and_change_nothing() {
     let lines = lines("/outside").await;
     let (accepted_afterwards, refused) = lines.split_last().unwrap();
     for line in refused {
-        assert!(line == "NotAnObject" || line.starts_with("Unsupported"), "{lines:?}");
+        assert!(
+            line == "NotAnObject" || line.starts_with("Unsupported"),
+            "{lines:?}"
+        );
     }
     assert_eq!(accepted_afterwards, "ok");
 }
@@ -105,5 +114,8 @@ async fn outside_an_object_its_functions_are_refused_and_change_nothing() {
 #[tokio::test]
 async fn what_this_host_does_not_serve_is_refused_and_no_trap() {
     let lines = lines("/unserved").await;
-    assert!(lines.iter().all(|line| line.starts_with("Unsupported")), "{lines:?}");
+    assert!(
+        lines.iter().all(|line| line.starts_with("Unsupported")),
+        "{lines:?}"
+    );
 }

@@ -4,7 +4,9 @@
 use crate::COMMANDER;
 use crate::support::{Host, Observer, Raw, frames};
 
-use frames::{BINARY, CLOSE, CONTINUATION, FIN, PING, PONG, RSV1, RSV2, RSV3, TEXT, frame, unmasked};
+use frames::{
+    BINARY, CLOSE, CONTINUATION, FIN, PING, PONG, RSV1, RSV2, RSV3, TEXT, frame, unmasked,
+};
 
 /// Each of these, sent on a connection of its own, must fail it with the code.
 async fn fails_with(code: u16, cases: &[(&str, Vec<u8>)]) {
@@ -53,8 +55,14 @@ async fn unknown_opcodes_are_1002() {
 #[tokio::test]
 async fn fragments_out_of_place_are_1002() {
     let cases = [
-        ("a continuation of nothing", frame(FIN | CONTINUATION, b"stray")),
-        ("an open continuation of nothing", frame(CONTINUATION, b"stray")),
+        (
+            "a continuation of nothing",
+            frame(FIN | CONTINUATION, b"stray"),
+        ),
+        (
+            "an open continuation of nothing",
+            frame(CONTINUATION, b"stray"),
+        ),
         (
             "a text inside a text",
             [frame(TEXT, b"begun"), frame(FIN | TEXT, b"new")].concat(),
@@ -94,8 +102,14 @@ async fn control_frames_in_fragments_or_over_125_bytes_are_1002() {
         ("a fragmented Close", frame(CLOSE, &[3, 232])),
         ("a ping of 126 bytes", frame(FIN | PING, &[b'p'; 126])),
         ("a pong of 126 bytes", frame(FIN | PONG, &[b'p'; 126])),
-        ("a Close of 126 bytes", frames::close(1000, &"r".repeat(124))),
-        ("a ping of 70,000 bytes", frame(FIN | PING, &vec![b'p'; 70_000])),
+        (
+            "a Close of 126 bytes",
+            frames::close(1000, &"r".repeat(124)),
+        ),
+        (
+            "a ping of 70,000 bytes",
+            frame(FIN | PING, &vec![b'p'; 70_000]),
+        ),
     ];
     fails_with(1002, &cases).await;
 }
@@ -129,7 +143,10 @@ async fn text_that_is_not_utf_8_is_1007() {
         ("a lone continuation byte", frame(FIN | TEXT, &[b'a', 0x80])),
         ("an overlong form", frame(FIN | TEXT, &[0xc0, 0xaf])),
         ("a surrogate", frame(FIN | TEXT, &[0xed, 0xa0, 0x80])),
-        ("beyond Unicode", frame(FIN | TEXT, &[0xf4, 0x90, 0x80, 0x80])),
+        (
+            "beyond Unicode",
+            frame(FIN | TEXT, &[0xf4, 0x90, 0x80, 0x80]),
+        ),
         ("cut off at the end", frame(FIN | TEXT, &[0xe2, 0x82])),
         (
             "a long text",
@@ -144,7 +161,11 @@ async fn text_that_is_not_utf_8_across_fragments_is_1007() {
     let cases = [
         (
             "cut off at the end",
-            [frame(TEXT, "é".as_bytes()), frame(FIN | CONTINUATION, &[0xc3])].concat(),
+            [
+                frame(TEXT, "é".as_bytes()),
+                frame(FIN | CONTINUATION, &[0xc3]),
+            ]
+            .concat(),
         ),
         (
             "broken at the seam",
@@ -160,7 +181,11 @@ async fn text_that_is_not_utf_8_across_fragments_is_1007() {
 
 #[tokio::test]
 async fn a_reason_that_is_not_utf_8_is_1007() {
-    fails_with(1007, &[("a reason", frame(FIN | CLOSE, &[3, 232, 0xff, 0xfe]))]).await;
+    fails_with(
+        1007,
+        &[("a reason", frame(FIN | CLOSE, &[3, 232, 0xff, 0xfe]))],
+    )
+    .await;
 }
 
 #[tokio::test]
@@ -176,8 +201,15 @@ async fn what_follows_a_violation_is_not_delivered() {
     let host = Host::shared(COMMANDER).await;
     let mut observer = Observer::connect(host.address).await;
     let mut raw = Raw::open(host.address, "/").await;
-    raw.write(&[frames::text("before"), frame(FIN | 0x3, b""), frames::text("after")].concat())
-        .await;
+    raw.write(
+        &[
+            frames::text("before"),
+            frame(FIN | 0x3, b""),
+            frames::text("after"),
+        ]
+        .concat(),
+    )
+    .await;
     observer.expect("message Open before").await;
     observer.expect("error Closed ok ok").await;
     observer.expect_nothing().await;

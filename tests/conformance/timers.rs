@@ -13,7 +13,10 @@ async fn answer(target: &str) -> String {
 #[tokio::test]
 async fn a_timer_goes_off_after_its_time_and_not_before() {
     for milliseconds in [0, 1, 30, 200] {
-        let elapsed: u64 = answer(&format!("/elapsed?ms={milliseconds}")).await.parse().unwrap();
+        let elapsed: u64 = answer(&format!("/elapsed?ms={milliseconds}"))
+            .await
+            .parse()
+            .unwrap();
         assert!(
             (milliseconds..milliseconds + 2_000).contains(&elapsed),
             "{elapsed} ms instead of {milliseconds}"
@@ -29,7 +32,10 @@ async fn timers_go_off_in_the_order_of_their_times() {
 #[tokio::test]
 async fn an_interval_goes_off_again_and_again() {
     let elapsed: u64 = answer("/interval").await.parse().unwrap();
-    assert!((40..2_000).contains(&elapsed), "{elapsed} ms for three times 20");
+    assert!(
+        (40..2_000).contains(&elapsed),
+        "{elapsed} ms for three times 20"
+    );
 }
 
 #[tokio::test]
@@ -46,14 +52,22 @@ async fn a_thousand_timers_at_once_all_go_off() {
 async fn a_timer_that_was_cancelled_keeps_no_instance() {
     let host = Host::start(CLOCKS).await;
     get(host.address, "/timeout").await.expect(200, "elapsed");
-    crate::support::until("the instance to be gone", || host.counters.instances_live.get() == 0).await;
+    crate::support::until("the instance to be gone", || {
+        host.counters.instances_live.get() == 0
+    })
+    .await;
 }
 
 #[tokio::test]
 async fn a_timer_keeps_its_instance_after_the_response() {
     let host = Host::start(CLOCKS).await;
     // The work that goes on ends with a request of its own, counted by nobody but the instance: its turns.
-    get(host.address, "/wait-until").await.expect(200, "answered");
+    get(host.address, "/wait-until")
+        .await
+        .expect(200, "answered");
     crate::support::until("the work to be done", || host.counters.events.get() >= 3).await;
-    crate::support::until("the instance to be gone", || host.counters.instances_live.get() == 0).await;
+    crate::support::until("the instance to be gone", || {
+        host.counters.instances_live.get() == 0
+    })
+    .await;
 }

@@ -37,7 +37,11 @@ async fn headers_of_the_handshake_that_the_worker_sets_are_dropped() {
     let answer = Request::upgrade("/").send(host.address).await;
     // `header` fails where one stands twice.
     assert_ne!(answer.header("sec-websocket-accept"), Some("forbidden"));
-    for name in ["sec-websocket-extensions", "content-length", "transfer-encoding"] {
+    for name in [
+        "sec-websocket-extensions",
+        "content-length",
+        "transfer-encoding",
+    ] {
         assert_eq!(answer.header(name), None, "{name}");
     }
 }
@@ -80,7 +84,9 @@ async fn a_handshake_without_a_key_is_answered_with_400() {
 #[tokio::test]
 async fn a_handshake_that_is_no_get_is_answered_with_400() {
     assert_eq!(
-        answer_to(&Request::upgrade("/").method("POST").body(b"")).await.status,
+        answer_to(&Request::upgrade("/").method("POST").body(b""))
+            .await
+            .status,
         400
     );
 }
@@ -88,7 +94,9 @@ async fn a_handshake_that_is_no_get_is_answered_with_400() {
 #[tokio::test]
 async fn a_handshake_without_connection_upgrade_is_answered_with_400() {
     assert_eq!(
-        answer_to(&Request::upgrade("/").without("Connection")).await.status,
+        answer_to(&Request::upgrade("/").without("Connection"))
+            .await
+            .status,
         400
     );
     assert_eq!(
@@ -103,13 +111,17 @@ async fn a_handshake_without_connection_upgrade_is_answered_with_400() {
 async fn a_handshake_in_http_1_0_is_answered_with_400() {
     let host = Host::start(COMMANDER).await;
     let mut raw = Raw::connect(host.address).await;
-    raw.write(&Request::upgrade("/").version("HTTP/1.0").to_bytes()).await;
+    raw.write(&Request::upgrade("/").version("HTTP/1.0").to_bytes())
+        .await;
     assert_eq!(raw.answer().await.status, 400);
 }
 
 #[tokio::test]
 async fn a_101_to_a_request_that_asked_for_no_websocket_is_a_500() {
-    for request in [Request::get("/"), Request::upgrade("/").with("Upgrade", "h2c")] {
+    for request in [
+        Request::get("/"),
+        Request::upgrade("/").with("Upgrade", "h2c"),
+    ] {
         assert_eq!(answer_to(&request).await.status, 500);
     }
 }
@@ -160,19 +172,32 @@ async fn a_subprotocol_is_the_workers_to_choose() {
         .with("Sec-WebSocket-Protocol", "chat")
         .send(host.address)
         .await;
-    assert_eq!((answer.status, answer.header("sec-websocket-protocol")), (101, None));
+    assert_eq!(
+        (answer.status, answer.header("sec-websocket-protocol")),
+        (101, None)
+    );
 }
 
 #[tokio::test]
 async fn no_extension_is_agreed_on_that_the_host_does_not_serve() {
-    let answer = answer_to(&Request::upgrade("/").with("Sec-WebSocket-Extensions", "x-unknown; a=1")).await;
-    assert_eq!((answer.status, answer.header("sec-websocket-extensions")), (101, None));
+    let answer =
+        answer_to(&Request::upgrade("/").with("Sec-WebSocket-Extensions", "x-unknown; a=1")).await;
+    assert_eq!(
+        (answer.status, answer.header("sec-websocket-extensions")),
+        (101, None)
+    );
 }
 
 #[tokio::test]
 async fn the_upgrade_helper_answers_426_to_a_request_that_is_no_upgrade() {
     let host = Host::start(ANSWERS).await;
-    assert_eq!(Request::get("/upgrade-helper").send(host.address).await.status, 426);
+    assert_eq!(
+        Request::get("/upgrade-helper")
+            .send(host.address)
+            .await
+            .status,
+        426
+    );
 }
 
 #[tokio::test]
@@ -222,7 +247,9 @@ async fn an_end_that_was_accepted_cannot_be_sent_and_the_client_gets_no_socket()
     let host = Host::start(RESPONSES).await;
     let answer = Request::upgrade("/accepted").send(host.address).await;
     answer.expect(200, "AlreadyAccepted");
-    let answer = Request::upgrade("/accepted-and-silent").send(host.address).await;
+    let answer = Request::upgrade("/accepted-and-silent")
+        .send(host.address)
+        .await;
     assert_eq!(answer.status, 500);
 }
 

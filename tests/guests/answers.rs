@@ -20,7 +20,10 @@ async fn fetch(mut req: Request, env: Env, _ctx: Context) -> Result<Response> {
         "/large" => Response::from_bytes(vec![b'x'; 3 << 20]),
         "/headers" => response_headers(),
         "/sleep" => {
-            let milliseconds = req.query("ms").and_then(|text| text.parse().ok()).unwrap_or(100);
+            let milliseconds = req
+                .query("ms")
+                .and_then(|text| text.parse().ok())
+                .unwrap_or(100);
             sleep(Duration::from_millis(milliseconds)).await;
             Response::ok("slept")
         }

@@ -9,7 +9,10 @@ use pairway::*;
 
 #[event(fetch)]
 async fn fetch(req: Request, _env: Env, ctx: Context) -> Result<Response> {
-    let milliseconds = req.query("ms").and_then(|text| text.parse().ok()).unwrap_or(50);
+    let milliseconds = req
+        .query("ms")
+        .and_then(|text| text.parse().ok())
+        .unwrap_or(50);
     match req.path() {
         "/elapsed" => {
             let start = Instant::now();
@@ -19,12 +22,19 @@ async fn fetch(req: Request, _env: Env, ctx: Context) -> Result<Response> {
         "/order" => order().await,
         "/interval" => {
             let start = Instant::now();
-            interval(Duration::from_millis(20)).take(3).collect::<Vec<_>>().await;
+            interval(Duration::from_millis(20))
+                .take(3)
+                .collect::<Vec<_>>()
+                .await;
             Response::ok(start.elapsed().as_millis().to_string())
         }
         "/timeout" => {
             let outcome = timeout(Duration::from_millis(20), sleep(Duration::from_secs(60))).await;
-            Response::ok(if outcome.is_err() { "elapsed" } else { "in time" })
+            Response::ok(if outcome.is_err() {
+                "elapsed"
+            } else {
+                "in time"
+            })
         }
         // The work goes on after the response.
         "/wait-until" => {

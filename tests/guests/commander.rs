@@ -46,7 +46,10 @@ async fn serve(socket: WebSocket) -> Result<()> {
                     reason,
                     was_clean,
                 } = event;
-                observe(&format!("close {code} {was_clean} {} {reason}", afterwards(&socket)));
+                observe(&format!(
+                    "close {code} {was_clean} {} {reason}",
+                    afterwards(&socket)
+                ));
             }
             WebsocketEvent::Error(_) => observe(&format!("error {}", afterwards(&socket))),
         }
@@ -76,18 +79,27 @@ async fn obey(socket: &WebSocket, command: &str) -> Result<()> {
         ["closesend"] => {
             socket.send("last")?;
             socket.close_raw(Some(1000), None)?;
-            observe(&format!("send after close {}", outcome(socket.send("more"))));
+            observe(&format!(
+                "send after close {}",
+                outcome(socket.send("more"))
+            ));
             Ok(())
         }
         ["trycode", code] => match socket.close_raw(Some(number(code)?), None) {
             Ok(()) => Ok(()),
             refused => socket.send(outcome(refused)),
         },
-        ["flood", count] => (0..number::<u32>(count)?).try_for_each(|at| socket.send(format!("f{at}"))),
+        ["flood", count] => {
+            (0..number::<u32>(count)?).try_for_each(|at| socket.send(format!("f{at}")))
+        }
         ["large", size] => socket.send(vec![b'x'; number(size)?]),
         // In its own task: other messages are handled meanwhile.
         ["sleep", milliseconds, word] => {
-            let (socket, delay, word) = (socket.clone(), milliseconds_of(milliseconds)?, word.to_owned());
+            let (socket, delay, word) = (
+                socket.clone(),
+                milliseconds_of(milliseconds)?,
+                word.to_owned(),
+            );
             spawn(async move {
                 socket.send(format!("start {word}"))?;
                 sleep(delay).await;
@@ -120,7 +132,13 @@ fn milliseconds_of(word: &str) -> Result<Duration> {
 /// The name of the error, without what it carries; or `ok`.
 fn outcome(result: Result<()>) -> String {
     result.map_or_else(
-        |error| format!("{error:?}").split('(').next().unwrap_or_default().to_owned(),
+        |error| {
+            format!("{error:?}")
+                .split('(')
+                .next()
+                .unwrap_or_default()
+                .to_owned()
+        },
         |()| "ok".to_owned(),
     )
 }

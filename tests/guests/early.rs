@@ -16,8 +16,14 @@ async fn fetch(req: Request, _env: Env, _ctx: Context) -> Result<Response> {
             socket.send("early")?;
             socket.close()?;
         }
-        "/protocol" => return Response::from_websocket(client)?.with_header("Sec-WebSocket-Protocol", "chat"),
-        "/fails" => return Err(Error::from("the handler failed after it had accepted an end")),
+        "/protocol" => {
+            return Response::from_websocket(client)?.with_header("Sec-WebSocket-Protocol", "chat");
+        }
+        "/fails" => {
+            return Err(Error::from(
+                "the handler failed after it had accepted an end",
+            ));
+        }
         "/other-response" => return Response::ok("no upgrade"),
         _ => {}
     }

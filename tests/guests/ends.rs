@@ -4,9 +4,9 @@ use std::cell::RefCell;
 
 use pairway_test_guests::sockets::ConnectOptions;
 use pairway_test_guests::{
-    AcceptOptions, CloseInfo, Event, Guest, Message, Request, RequestId, SocketId, WebSocket, accept, bindings,
-    get_web_socket, http, objects, outcome, path, plain, respond, sockets, state, storage, text, timers, upgrade,
-    web_socket_pair,
+    AcceptOptions, CloseInfo, Event, Guest, Message, Request, RequestId, SocketId, WebSocket,
+    accept, bindings, get_web_socket, http, objects, outcome, path, plain, respond, sockets, state,
+    storage, text, timers, upgrade, web_socket_pair,
 };
 
 struct Ends;
@@ -33,7 +33,11 @@ impl Guest for Ends {
                 Event::Message((socket, message)) => on_message(socket, &message),
                 Event::Close((socket, info)) => on_close(socket, &info),
                 Event::Completed(_) => accept_second(),
-                Event::Start(_) | Event::Open(_) | Event::Error(_) | Event::Drain(_) | Event::Alarm(_) => {}
+                Event::Start(_)
+                | Event::Open(_)
+                | Event::Error(_)
+                | Event::Drain(_)
+                | Event::Alarm(_) => {}
             }
         }
     }
@@ -182,7 +186,14 @@ fn broadcast() -> Vec<String> {
     let closed = pair().0;
     outcome(accept(&closed));
     outcome(closed.close(None, None));
-    let to = [first.id(), third.id(), second.id(), fourth.id(), closed.id(), u64::MAX];
+    let to = [
+        first.id(),
+        third.id(),
+        second.id(),
+        fourth.id(),
+        closed.id(),
+        u64::MAX,
+    ];
     vec![sockets::broadcast(&to, &text("to all")).to_string()]
 }
 

@@ -8,7 +8,9 @@ use pairway::*;
 #[event(fetch)]
 async fn fetch(_req: Request, _env: Env, _ctx: Context) -> Result<Response> {
     let WebSocketPair { client, server } = WebSocketPair::new()?;
-    spawn(serve(server.accept_with(AcceptOptions { half_open: true })?));
+    spawn(serve(
+        server.accept_with(AcceptOptions { half_open: true })?,
+    ));
     Response::from_websocket(client)
 }
 
@@ -18,7 +20,12 @@ async fn serve(socket: WebSocket) -> Result<()> {
         match event? {
             WebsocketEvent::Message(message) => socket.send(message)?,
             WebsocketEvent::Close(event) => {
-                socket.send(format!("{} {} {:?}", event.code, event.was_clean, socket.ready_state()))?;
+                socket.send(format!(
+                    "{} {} {:?}",
+                    event.code,
+                    event.was_clean,
+                    socket.ready_state()
+                ))?;
                 sleep(Duration::from_millis(50)).await;
                 socket.send("later")?;
                 socket.close_with(4010, "done")?;

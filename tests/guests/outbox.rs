@@ -3,8 +3,8 @@
 use std::cell::RefCell;
 
 use pairway_test_guests::{
-    Event, Guest, Message, RequestId, SocketId, WebSocket, accept, bindings, get_web_socket, outcome, path, respond,
-    text, timers, upgrade, web_socket_pair,
+    Event, Guest, Message, RequestId, SocketId, WebSocket, accept, bindings, get_web_socket,
+    outcome, path, respond, text, timers, upgrade, web_socket_pair,
 };
 
 struct Outbox;
@@ -36,7 +36,11 @@ fn fetch(id: RequestId, path: &str) {
     let (client, server) = web_socket_pair().expect("one pair is not too many");
     accept(&server).expect("a new end can be accepted");
     respond(id, upgrade(client)).expect("a fit response");
-    let sockets = if path == "/observe" { &OBSERVERS } else { &SOCKETS };
+    let sockets = if path == "/observe" {
+        &OBSERVERS
+    } else {
+        &SOCKETS
+    };
     sockets.with_borrow_mut(|sockets| sockets.push(server));
 }
 
@@ -51,7 +55,8 @@ fn command(id: SocketId, message: &Message) {
         ["buffered"] => observe(&format!("buffered {}", socket.buffered_amount())),
         ["pause", milliseconds] => {
             socket.pause();
-            timers::start(milliseconds.parse().expect("a number")).expect("one timer is not too many");
+            timers::start(milliseconds.parse().expect("a number"))
+                .expect("one timer is not too many");
         }
         _ => {
             outcome(socket.send(message));
@@ -69,7 +74,10 @@ fn fill(socket: &WebSocket, size: usize) {
             Err(error) => break outcome::<()>(Err(error)),
         }
     };
-    observe(&format!("full {taken} {refusal} {}", socket.buffered_amount()));
+    observe(&format!(
+        "full {taken} {refusal} {}",
+        socket.buffered_amount()
+    ));
 }
 
 fn resume_all() {

@@ -3,8 +3,8 @@
 use std::cell::RefCell;
 
 use pairway_test_guests::{
-    Event, Guest, RequestId, Response, WebSocket, accept, bindings, outcome, path, plain, respond, text, timers,
-    upgrade, web_socket_pair,
+    Event, Guest, RequestId, Response, WebSocket, accept, bindings, outcome, path, plain, respond,
+    text, timers, upgrade, web_socket_pair,
 };
 
 struct Responses;
@@ -83,7 +83,9 @@ fn twice(id: RequestId) {
     accept(&server).expect("a new end can be accepted");
     respond(id, upgrade(client)).expect("a fit response");
     let second = outcome(respond(id, plain(200, "second")));
-    server.send(&text(&second)).expect("an accepted end takes messages");
+    server
+        .send(&text(&second))
+        .expect("an accepted end takes messages");
     keep(server);
 }
 

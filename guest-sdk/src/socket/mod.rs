@@ -16,7 +16,6 @@ use crate::close::{CloseCode, CloseEvent, ReadyState};
 use crate::error::{Error, Result};
 use crate::message::Message;
 use crate::sys::{self, Payload};
-use crate::time::Sleep;
 use inbox::End;
 use serde::{Serialize, de::DeserializeOwned};
 use shared::Shared;
@@ -53,8 +52,6 @@ pub struct WebSocket {
     shared: Rc<Shared>,
     /// Whether this handle has said how the socket ended. A stream that fails does so once and is over.
     told: bool,
-    /// Runs while this handle waits for room in the outbox.
-    retry: Option<Sleep>,
 }
 
 impl Clone for WebSocket {
@@ -62,7 +59,6 @@ impl Clone for WebSocket {
         Self {
             shared: Rc::clone(&self.shared),
             told: self.told,
-            retry: None,
         }
     }
 }
@@ -81,7 +77,6 @@ impl WebSocket {
         Ok(Self {
             shared: Shared::accept(raw, options.half_open)?,
             told: false,
-            retry: None,
         })
     }
 

@@ -82,17 +82,17 @@ impl Shared {
         Ok(())
     }
 
-    /// Whether the outbox may have more than so many bytes. The host is not asked each time: that would double the
-    /// calls on the way of a message.
-    pub(super) fn is_over(&self, limit: u64) -> bool {
+    /// Whether the outbox has room; if not, the host says when it has. It is not asked each time: that would double
+    /// the calls on the way of a message.
+    pub(super) fn is_writable(&self) -> bool {
         if self.unasked.get() < ASK_AFTER {
-            return false;
+            return true;
         }
-        let over = self.raw.buffered_amount() > limit;
-        if !over {
+        let is_writable = self.raw.is_writable();
+        if is_writable {
             self.unasked.set(0);
         }
-        over
+        is_writable
     }
 
     /// The next message; `Ready(None)` when the socket has ended and all are taken.

@@ -5,38 +5,24 @@ use super::inbox::End;
 use crate::close::{CloseCode, CloseEvent, ReadyState};
 use crate::error::{Error, Result};
 use crate::message::Message;
-use crate::time::Sleep;
 use futures_core::Stream;
 use futures_core::stream::FusedStream;
 use futures_sink::Sink;
 use serde::Serialize;
 use std::pin::Pin;
 use std::task::{Context, Poll};
-use std::time::Duration;
-
-/// The host's soft limit for an outbox, unless its operator has set another: over it more should wait.
-const ROOM: u64 = 1024 * 1024;
-/// A worker cannot ask for that limit, and below it the host says nothing. So besides waiting for its word, look again.
-const LOOK_AGAIN: Duration = Duration::from_millis(50);
 
 impl WebSocket {
     /// Whether the outbox has room; if not, the task is woken when it has.
     pub(super) fn poll_room(&mut self, cx: &mut Context<'_>) -> Poll<Result<()>> {
-        loop {
-            if !self.shared.is_over(ROOM) {
-                self.retry = None;
-                return Poll::Ready(Ok(()));
-            }
-            if self.ready_state() == ReadyState::Closed {
-                return Poll::Ready(Err(Error::Closed));
-            }
-            self.shared.wait_for_room(cx);
-            let retry = self.retry.get_or_insert_with(|| Sleep::new(LOOK_AGAIN));
-            match Pin::new(retry).poll(cx) {
-                Poll::Ready(()) => self.retry = None,
-                Poll::Pending => return Poll::Pending,
-            }
+        if self.shared.is_writable() {
+            return Poll::Ready(Ok(()));
         }
+        if self.ready_state() == ReadyState::Closed {
+            return Poll::Ready(Err(Error::Closed));
+        }
+        self.shared.wait_for_room(cx);
+        Poll::Pending
     }
 }
 

@@ -65,6 +65,10 @@ impl Socket {
         self.0.buffered_amount()
     }
 
+    pub(crate) fn is_writable(&self) -> bool {
+        self.0.is_writable()
+    }
+
     pub(crate) fn pause(&self) {
         self.0.pause();
     }

@@ -215,12 +215,13 @@ impl Instance {
     /// Let go of what a batch has ended.
     fn end(&mut self, inbox: &[Event]) {
         let state = self.store.data_mut();
-        let bound = size(state.host.limits.held_bytes);
+        let held = size(state.host.limits.held_bytes);
+        let soft = size(state.host.limits.outbox_soft_bytes);
         for event in inbox {
             match event {
                 Event::Socket(id, SocketEvent::Message(message)) => {
                     if let Some(end) = state.ends.get(id) {
-                        end.took(message.cost(), bound);
+                        end.took(message.cost(), held, soft);
                     }
                 }
                 Event::Socket(id, SocketEvent::Close(_) | SocketEvent::Error(_)) => {

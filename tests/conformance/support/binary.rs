@@ -40,7 +40,9 @@ impl Binary {
     /// A command in an environment that sets nothing of the program's.
     pub(crate) fn command(program: impl AsRef<OsStr>) -> Command {
         let mut command = Command::new(program);
-        for (name, _) in std::env::vars().filter(|(name, _)| name.starts_with("PAIRWAY_") || name == "RUST_LOG") {
+        for (name, _) in
+            std::env::vars().filter(|(name, _)| name.starts_with("PAIRWAY_") || name == "RUST_LOG")
+        {
             command.env_remove(name);
         }
         command.stdin(Stdio::null()).kill_on_drop(true);
@@ -57,10 +59,19 @@ impl Binary {
     /// The arguments with which any test serves a worker.
     pub(crate) fn serve_arguments(worker: &str) -> Vec<String> {
         let cache = Path::new(env!("CARGO_TARGET_TMPDIR")).join("compiled");
-        let cache = cache.to_str().expect("the path of the target folder is text");
-        ["serve", worker, "--addr", "127.0.0.1:0", "--cache-dir", cache]
-            .map(str::to_owned)
-            .to_vec()
+        let cache = cache
+            .to_str()
+            .expect("the path of the target folder is text");
+        [
+            "serve",
+            worker,
+            "--addr",
+            "127.0.0.1:0",
+            "--cache-dir",
+            cache,
+        ]
+        .map(str::to_owned)
+        .to_vec()
     }
 
     /// Start a command that serves, and read from what it says where it listens.
@@ -78,10 +89,16 @@ impl Binary {
                     .split(|c: char| !c.is_ascii_digit() && c != '.' && c != ':')
                     .next()
                     .unwrap_or_default();
-                break address.parse().unwrap_or_else(|_| panic!("no address: {line}"));
+                break address
+                    .parse()
+                    .unwrap_or_else(|_| panic!("no address: {line}"));
             }
         };
-        Self { address, child, log }
+        Self {
+            address,
+            child,
+            log,
+        }
     }
 
     pub(crate) fn id(&self) -> u32 {
@@ -90,7 +107,8 @@ impl Binary {
 
     /// Memory in use, in KiB.
     pub(crate) fn resident_kib(&self) -> u64 {
-        let status = std::fs::read_to_string(format!("/proc/{}/status", self.id())).expect("the process runs");
+        let status = std::fs::read_to_string(format!("/proc/{}/status", self.id()))
+            .expect("the process runs");
         let line = status
             .lines()
             .find(|line| line.starts_with("VmRSS:"))
@@ -114,8 +132,15 @@ impl Binary {
 
     /// Send a signal, such as `TERM`.
     pub(crate) async fn signal(&self, name: &str) {
-        let kill = Command::new("kill").args(["-s", name, &self.id().to_string()]).status();
-        assert!(within("kill", kill).await.expect("there is a `kill`").success());
+        let kill = Command::new("kill")
+            .args(["-s", name, &self.id().to_string()])
+            .status();
+        assert!(
+            within("kill", kill)
+                .await
+                .expect("there is a `kill`")
+                .success()
+        );
     }
 
     /// Wait until it has ended by itself; gives its exit code.

@@ -20,14 +20,19 @@ impl Client {
         let stream = within("the connection", TcpStream::connect(address))
             .await
             .expect("the host listens");
-        stream.set_nodelay(true).expect("a fresh connection takes options");
+        stream
+            .set_nodelay(true)
+            .expect("a fresh connection takes options");
         // No bound of the client's is to stand in for one of the host's. It writes when it is told to.
         let config = WebSocketConfig::default()
             .read_buffer_size(8 * 1024)
             .max_message_size(None)
             .max_frame_size(None);
-        let handshake = client_async_with_config(format!("ws://worker.test{target}"), stream, Some(config));
-        let (socket, _) = within("the handshake", handshake).await.expect("the host upgrades");
+        let handshake =
+            client_async_with_config(format!("ws://worker.test{target}"), stream, Some(config));
+        let (socket, _) = within("the handshake", handshake)
+            .await
+            .expect("the host upgrades");
         Self { socket }
     }
 

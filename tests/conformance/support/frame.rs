@@ -24,7 +24,11 @@ impl Frame {
     /// Code and reason of a frame that must be a Close; 1005 if its body is empty.
     #[track_caller]
     pub(crate) fn into_close(self) -> (u16, String) {
-        assert_eq!(self.first, frames::FIN | frames::CLOSE, "not a Close: {self:?}");
+        assert_eq!(
+            self.first,
+            frames::FIN | frames::CLOSE,
+            "not a Close: {self:?}"
+        );
         match self.payload[..] {
             [] => (1005, String::new()),
             [high, low, ref reason @ ..] => (
@@ -54,7 +58,12 @@ pub(crate) mod frames {
     /// A masked frame with this first byte.
     pub(crate) fn frame(first: u8, payload: &[u8]) -> Vec<u8> {
         let mut bytes = head(first, payload.len(), true);
-        bytes.extend(payload.iter().zip(MASK.iter().cycle()).map(|(byte, key)| byte ^ key));
+        bytes.extend(
+            payload
+                .iter()
+                .zip(MASK.iter().cycle())
+                .map(|(byte, key)| byte ^ key),
+        );
         bytes
     }
 
@@ -99,7 +108,10 @@ pub(crate) mod frames {
     }
 
     pub(crate) fn close(code: u16, reason: &str) -> Vec<u8> {
-        frame(FIN | CLOSE, &[&code.to_be_bytes(), reason.as_bytes()].concat())
+        frame(
+            FIN | CLOSE,
+            &[&code.to_be_bytes(), reason.as_bytes()].concat(),
+        )
     }
 
     pub(crate) fn empty_close() -> Vec<u8> {

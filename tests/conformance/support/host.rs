@@ -58,7 +58,9 @@ impl Host {
     pub(crate) async fn stopped(mut self) {
         self.shut_down();
         let served = within("the host to drain", &mut self.serving).await;
-        served.expect("serving does not panic").expect("a drain is no error");
+        served
+            .expect("serving does not panic")
+            .expect("a drain is no error");
     }
 }
 
@@ -84,7 +86,10 @@ pub(crate) async fn load(path: &str, config: &Config) -> Result<Worker, Error> {
     let loading = tokio::task::spawn_blocking(move || {
         let mut loaded = LOADED.lock().unwrap_or_else(PoisonError::into_inner);
         let limits = &config.limits;
-        let fixed = (path.clone(), [limits.instances, limits.memory_bytes, limits.stack_bytes]);
+        let fixed = (
+            path.clone(),
+            [limits.instances, limits.memory_bytes, limits.stack_bytes],
+        );
         if let Some(worker) = loaded.get(&fixed) {
             return Ok(worker.clone());
         }

@@ -56,7 +56,8 @@ impl Request {
     }
 
     pub(crate) fn without(mut self, name: &str) -> Self {
-        self.headers.retain(|(other, _)| !other.eq_ignore_ascii_case(name));
+        self.headers
+            .retain(|(other, _)| !other.eq_ignore_ascii_case(name));
         self
     }
 
@@ -70,7 +71,9 @@ impl Request {
     pub(crate) fn chunked(self, chunks: &[&[u8]]) -> Self {
         let mut request = self.with("Transfer-Encoding", "chunked");
         for chunk in chunks {
-            request.body.extend(format!("{:x}\r\n", chunk.len()).as_bytes());
+            request
+                .body
+                .extend(format!("{:x}\r\n", chunk.len()).as_bytes());
             request.body.extend(*chunk);
             request.body.extend(b"\r\n");
         }
@@ -120,7 +123,9 @@ impl Answer {
             .and_then(|digits| digits.parse().ok())
             .unwrap_or_else(|| panic!("no status line: {head:?}"));
         let header = |line: &str| {
-            let (name, value) = line.split_once(':').unwrap_or_else(|| panic!("not a header: {line:?}"));
+            let (name, value) = line
+                .split_once(':')
+                .unwrap_or_else(|| panic!("not a header: {line:?}"));
             (name.to_ascii_lowercase(), value.trim().to_owned())
         };
         Self {

@@ -27,7 +27,9 @@ impl Raw {
     }
 
     fn from_stream(stream: TcpStream) -> Self {
-        stream.set_nodelay(true).expect("a fresh connection takes options");
+        stream
+            .set_nodelay(true)
+            .expect("a fresh connection takes options");
         let (reader, writer) = stream.into_split();
         Self {
             reader,
@@ -64,7 +66,10 @@ impl Raw {
     }
 
     pub(crate) async fn write(&mut self, bytes: &[u8]) {
-        let writer = self.writer.as_mut().expect("nothing is being written along");
+        let writer = self
+            .writer
+            .as_mut()
+            .expect("nothing is being written along");
         within("the host to read", writer.write_all(bytes))
             .await
             .expect("the host keeps the connection");
@@ -78,15 +83,24 @@ impl Raw {
     pub(crate) fn write_along(&mut self, bytes: Vec<u8>) -> JoinHandle<OwnedWriteHalf> {
         let mut writer = self.writer.take().expect("nothing is being written along");
         tokio::spawn(async move {
-            writer.write_all(&bytes).await.expect("the host keeps the connection");
+            writer
+                .write_all(&bytes)
+                .await
+                .expect("the host keeps the connection");
             writer
         })
     }
 
     /// Send FIN; the other direction stays open.
     pub(crate) async fn finish(&mut self) {
-        let writer = self.writer.as_mut().expect("nothing is being written along");
-        writer.shutdown().await.expect("the host keeps the connection");
+        let writer = self
+            .writer
+            .as_mut()
+            .expect("nothing is being written along");
+        writer
+            .shutdown()
+            .await
+            .expect("the host keeps the connection");
     }
 
     /// End the connection with RST.
@@ -95,19 +109,33 @@ impl Raw {
             .writer
             .and_then(|writer| self.reader.reunite(writer).ok())
             .expect("both halves are of one connection");
-        stream.set_zero_linger().expect("an open connection takes options");
+        stream
+            .set_zero_linger()
+            .expect("an open connection takes options");
     }
 
     /// Read more. `false` once the connection has ended, in whichever way.
     async fn read_more(&mut self) -> bool {
         let mut chunk = vec![0; 64 * 1024];
-        match within("bytes, or the end, from the host", self.reader.read(&mut chunk)).await {
+        match within(
+            "bytes, or the end, from the host",
+            self.reader.read(&mut chunk),
+        )
+        .await
+        {
             Ok(0) => false,
             Ok(length) => {
                 self.read.extend(&chunk[..length]);
                 true
             }
-            Err(error) if matches!(error.kind(), ErrorKind::ConnectionReset | ErrorKind::BrokenPipe) => false,
+            Err(error)
+                if matches!(
+                    error.kind(),
+                    ErrorKind::ConnectionReset | ErrorKind::BrokenPipe
+                ) =>
+            {
+                false
+            }
             Err(error) => panic!("the connection fails: {error}"),
         }
     }
@@ -126,7 +154,11 @@ impl Raw {
     /// The next line of an HTTP head, or of the head of a chunk.
     async fn upto(&mut self, end: &str) -> String {
         loop {
-            if let Some(at) = self.read.windows(end.len()).position(|window| window == end.as_bytes()) {
+            if let Some(at) = self
+                .read
+                .windows(end.len())
+                .position(|window| window == end.as_bytes())
+            {
                 let bytes = self.bytes(at + end.len()).await.expect("they are there");
                 return String::from_utf8(bytes[..at].to_vec()).expect("heads are ASCII");
             }
@@ -146,7 +178,8 @@ impl Raw {
         }
         if answer.header("transfer-encoding") == Some("chunked") {
             loop {
-                let size = usize::from_str_radix(&self.upto("\r\n").await, 16).expect("the size of a chunk");
+                let size = usize::from_str_radix(&self.upto("\r\n").await, 16)
+                    .expect("the size of a chunk");
                 let chunk = self.bytes(size + 2).await.expect("a whole chunk");
                 answer.body.extend(&chunk[..size]);
                 if size == 0 {
@@ -173,11 +206,15 @@ impl Raw {
     pub(crate) async fn next(&mut self) -> Option<Frame> {
         let head = self.bytes(2).await?;
         let length = match head[1] & 0x7f {
-            126 => u64::from(u16::from_be_bytes(self.bytes(2).await?.try_into().expect("two bytes"))),
+            126 => u64::from(u16::from_be_bytes(
+                self.bytes(2).await?.try_into().expect("two bytes"),
+            )),
             127 => u64::from_be_bytes(self.bytes(8).await?.try_into().expect("eight bytes")),
             length => u64::from(length),
         };
-        let payload = self.bytes(usize::try_from(length).expect("it fits the memory")).await?;
+        let payload = self
+            .bytes(usize::try_from(length).expect("it fits the memory"))
+            .await?;
         Some(Frame {
             first: head[0],
             masked: head[1] & 0x80 != 0,

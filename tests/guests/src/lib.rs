@@ -2,7 +2,10 @@
 //!
 //! Guests written with the SDK do not use this crate.
 
-#[expect(missing_docs, reason = "generated code: the documentation stands in the WIT package")]
+#[expect(
+    missing_docs,
+    reason = "generated code: the documentation stands in the WIT package"
+)]
 pub mod bindings {
     wit_bindgen::generate!({
         path: "../../wit",
@@ -15,8 +18,12 @@ pub mod bindings {
 
 pub use bindings::exports::pairway::worker::events::{Event, Guest};
 pub use bindings::pairway::worker::http::{Request, Response, respond};
-pub use bindings::pairway::worker::sockets::{self, AcceptOptions, WebSocket, get_web_socket, web_socket_pair};
-pub use bindings::pairway::worker::types::{CloseInfo, Error, Message, ReadyState, RequestId, SocketId};
+pub use bindings::pairway::worker::sockets::{
+    self, AcceptOptions, WebSocket, get_web_socket, web_socket_pair,
+};
+pub use bindings::pairway::worker::types::{
+    CloseInfo, Error, Message, ReadyState, RequestId, SocketId,
+};
 pub use bindings::pairway::worker::{http, objects, state, storage, timers};
 
 /// A response without headers and socket.

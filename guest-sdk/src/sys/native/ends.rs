@@ -174,6 +174,13 @@ impl Ends {
         self.peer(id).bytes
     }
 
+    /// Whether the outbox has room; if not, a drain follows.
+    pub(super) fn is_writable(&mut self, id: u64) -> bool {
+        let is_over = self.buffered_amount(id) > OUTBOX_SOFT_BYTES;
+        self.end(id).over |= is_over;
+        !is_over
+    }
+
     pub(super) fn pause(&mut self, id: u64, paused: bool) {
         self.end(id).paused = paused;
     }

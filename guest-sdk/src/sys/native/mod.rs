@@ -229,6 +229,10 @@ impl Socket {
         host(|host| host.ends.buffered_amount(self.0))
     }
 
+    pub(crate) fn is_writable(&self) -> bool {
+        host(|host| host.ends.is_writable(self.0))
+    }
+
     pub(crate) fn pause(&self) {
         host(|host| host.ends.pause(self.0, true));
     }

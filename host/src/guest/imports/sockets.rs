@@ -42,6 +42,16 @@ impl GuestState {
         Ok(&self.table.get(socket)?.0)
     }
 
+    /// Bytes on their way from this end, those of the turn under way included.
+    fn buffered(&mut self, end: &End) -> usize {
+        let queued = match end.link() {
+            Link::Wire(outbox) => outbox.buffered(),
+            Link::Peer(peer) => peer.upgrade().map_or(0, |peer| peer.waiting_bytes()),
+            Link::Gone => 0,
+        };
+        queued + self.effects.staged_bytes(end.id())
+    }
+
     fn close_end(
         &mut self,
         end: &Arc<End>,
@@ -139,12 +149,16 @@ impl HostWebSocket for GuestState {
 
     fn buffered_amount(&mut self, socket: Socket) -> wasmtime::Result<u64> {
         let end = Arc::clone(self.end(&socket)?);
-        let queued = match end.link() {
-            Link::Wire(outbox) => outbox.buffered(),
-            Link::Peer(peer) => peer.upgrade().map_or(0, |peer| peer.waiting_bytes()),
-            Link::Gone => 0,
-        };
-        Ok((queued + self.effects.staged_bytes(end.id())) as u64)
+        Ok(self.buffered(&end) as u64)
+    }
+
+    fn is_writable(&mut self, socket: Socket) -> wasmtime::Result<bool> {
+        let end = Arc::clone(self.end(&socket)?);
+        let is_writable = self.buffered(&end) <= size(self.host.limits.outbox_soft_bytes);
+        if !is_writable {
+            end.want_drain();
+        }
+        Ok(is_writable)
     }
 
     fn pause(&mut self, socket: Socket) -> wasmtime::Result<()> {

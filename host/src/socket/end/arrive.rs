@@ -68,19 +68,18 @@ impl End {
         }
     }
 
-    /// The worker has been given a message that had waited here.
-    pub(crate) fn took(&self, bytes: usize, bound: usize) {
+    /// The worker has been given a message that had waited here. Below `held` the connection is read again,
+    /// below `soft` the other end may send again.
+    pub(crate) fn took(&self, bytes: usize, held: usize, soft: usize) {
         let mut inner = self.lock();
         let before = inner.waiting_bytes;
-        inner.waiting_bytes = before.saturating_sub(bytes);
-        if before <= bound || inner.waiting_bytes > bound {
-            return;
-        }
+        let after = before.saturating_sub(bytes);
+        inner.waiting_bytes = after;
         let link = inner.link.clone();
         drop(inner);
         match link {
-            Link::Wire(outbox) => outbox.notify(),
-            Link::Peer(peer) => {
+            Link::Wire(outbox) if before > held && after <= held => outbox.notify(),
+            Link::Peer(peer) if before > soft && after <= soft => {
                 if let Some(peer) = peer.upgrade() {
                     let mut inner = peer.lock();
                     if std::mem::take(&mut inner.wants_drain) {
@@ -88,7 +87,7 @@ impl End {
                     }
                 }
             }
-            Link::Gone => {}
+            Link::Wire(_) | Link::Peer(_) | Link::Gone => {}
         }
     }
 
