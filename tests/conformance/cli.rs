@@ -130,6 +130,25 @@ async fn a_signal_to_end_drains_and_ends_well() {
 }
 
 #[tokio::test]
+async fn a_second_signal_ends_it_at_once() {
+    let mut host = Binary::serve(COMMANDER, &[]).await;
+    // It answers no Close.
+    let _silent = Raw::open(host.address, "/").await;
+    host.signal("TERM").await;
+    host.logs("shutting down").await;
+    host.signal("TERM").await;
+    assert_eq!(host.ended().await, Some(1));
+}
+
+#[tokio::test]
+async fn the_log_can_be_json() {
+    let mut host = Binary::serve(ANSWERS, &["--log-format", "json"]).await;
+    get(host.address, "/log").await.expect(200, "logged");
+    let line = host.logs("a line on stdout").await;
+    assert!(line.starts_with('{') && line.ends_with('}'), "{line}");
+}
+
+#[tokio::test]
 async fn running_out_of_descriptors_pauses_accepting_and_ends_nothing() {
     // A shell lowers the bound, and becomes the program.
     let mut command = Binary::command("sh");
@@ -145,7 +164,7 @@ async fn running_out_of_descriptors_pauses_accepting_and_ends_nothing() {
     for _ in 0..100 {
         hoard.push(Raw::connect(host.address).await);
     }
-    host.logs("descriptors").await;
+    host.logs("cannot accept connections").await;
     client.ask("echo still here", "still here").await;
     drop(hoard);
     Client::connect(host.address, "/")

@@ -1,6 +1,8 @@
 //! The close handshake, from either side.
 
-use crate::support::{Client, Host, Observer, Raw, frames};
+use std::time::Duration;
+
+use crate::support::{Client, Host, Observer, Raw, frames, until, within};
 use crate::{COMMANDER, ENDS, HALF_OPEN};
 
 /// A host with one instance, an observer of it, and a connection to it.
@@ -18,8 +20,8 @@ async fn the_worker_closes_and_the_peers_answer_ends_the_connection() {
     observer.expect("message Open close 4001 kick me").await;
     raw.expect_close(4001, "kick me").await;
     // Messages still arrive, and find the socket closing.
-    raw.send("state").await;
-    observer.expect("message Closing state").await;
+    raw.send("note").await;
+    observer.expect("message Closing note").await;
     raw.write(&frames::close(4001, "kick me")).await;
     observer
         .expect("close 4001 true Closed Closed ok kick me")
@@ -247,4 +249,61 @@ async fn half_open_leaves_the_workers_direction_open_until_it_closes_itself() {
     raw.expect_text("later").await;
     raw.expect_close(4010, "done").await;
     raw.expect_end().await;
+}
+
+#[tokio::test]
+async fn half_open_can_send_and_close_in_the_handler_of_the_peers_close() {
+    let host = Host::shared(COMMANDER).await;
+    let mut observer = Observer::connect(host.address).await;
+    let mut raw = Raw::open(host.address, "/half-open").await;
+    raw.write(&frames::close(4444, "over to you")).await;
+    raw.expect_text("sent by the handler").await;
+    raw.expect_close(3999, "closed by the handler").await;
+    raw.expect_end().await;
+    observer
+        .expect("close 4444 true Closing ok ok over to you")
+        .await;
+    observer.expect_nothing().await;
+}
+
+#[tokio::test]
+async fn half_open_hears_no_second_close_when_the_connection_is_lost_later() {
+    let host = Host::shared(HALF_OPEN).await;
+    let mut raw = Raw::open(host.address, "/").await;
+    raw.write(&frames::close(4444, "over to you")).await;
+    raw.expect_text("4444 true Closing").await;
+    raw.reset();
+    // Its task ends by itself, the instance with it, and neither fails.
+    until("the instance to be gone", || {
+        host.counters.instances_live.get() == 0
+    })
+    .await;
+    assert_eq!(host.counters.faults.get(), 0);
+}
+
+#[tokio::test]
+async fn a_peer_that_says_everything_but_close_loses_its_connection_as_well() {
+    let host = Host::with(COMMANDER, |config| config.limits.close_timeout_ms = 300).await;
+    let mut raw = Raw::open(host.address, "/").await;
+    raw.send("close 4001 kick").await;
+    raw.expect_close(4001, "kick").await;
+    let mut pings = raw.write_again_and_again(frames::ping(b"not yet"), Duration::from_millis(50));
+    raw.expect_end().await;
+    pings.abort();
+    within("the task to end", &mut pings)
+        .await
+        .unwrap_or_default();
+}
+
+#[tokio::test]
+async fn a_connection_is_given_back_though_its_client_keeps_its_side_open() {
+    let host = Host::with(COMMANDER, |config| config.limits.linger_ms = 100).await;
+    let mut raw = Raw::open(host.address, "/").await;
+    raw.write(&frames::close(1000, "")).await;
+    raw.expect_close(1000, "").await;
+    raw.expect_end().await;
+    until("the connection to be given back", || {
+        host.counters.connections_live.get() == 0
+    })
+    .await;
 }

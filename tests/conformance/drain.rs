@@ -78,6 +78,18 @@ async fn a_client_that_does_not_answer_the_close_is_waited_for_so_long() {
 }
 
 #[tokio::test]
+async fn a_client_that_reads_nothing_does_not_hold_it_up_for_ever() {
+    let host = Host::with(COMMANDER, |config| config.limits.drain_ms = 300).await;
+    let mut raw = Raw::open_narrow(host.address, "/").await;
+    raw.send("large 16000000").await;
+    raw.read_some().await;
+    let begin = Instant::now();
+    host.stopped().await;
+    assert!(begin.elapsed().as_secs() < 5, "{:?}", begin.elapsed());
+    raw.until_end().await;
+}
+
+#[tokio::test]
 async fn a_drain_as_a_whole_takes_so_long() {
     let host = Host::with(ANSWERS, |config| config.limits.drain_ms = 200).await;
     let mut raw = Raw::connect(host.address).await;

@@ -49,9 +49,11 @@ async fn headers_that_frame_the_message_are_the_hosts() {
     let host = Host::start(ANSWERS).await;
     let answer = get(host.address, "/headers").await;
     assert_eq!(answer.header("content-length"), Some("4"));
-    for name in ["transfer-encoding", "upgrade", "connection"] {
+    for name in ["transfer-encoding", "connection"] {
         assert_eq!(answer.header(name), None, "{name}");
     }
+    // That of an upgrade is the worker's where there is none: a 426 names the protocol in it.
+    assert_eq!(answer.header("upgrade"), Some("h2c"));
 }
 
 #[tokio::test]
@@ -202,4 +204,38 @@ async fn connections_that_do_not_share_an_instance_share_nothing() {
     let _client = Client::connect(host.address, "/upgrade-helper").await;
     get(host.address, "/count").await.expect(200, "1");
     get(host.address, "/count").await.expect(200, "1");
+}
+
+#[tokio::test]
+async fn a_worker_has_time_and_chance_but_neither_files_nor_network() {
+    let host = Host::start(ANSWERS).await;
+    let expected = [
+        "file refused",
+        "folder refused",
+        "new file refused",
+        "network refused",
+        "listener refused",
+        "arguments 0",
+        "clock reached",
+        "random reached",
+    ];
+    get(host.address, "/reach")
+        .await
+        .expect(200, &expected.join("\n"));
+}
+
+#[tokio::test]
+async fn a_client_that_asks_first_whether_to_send_its_body_is_told_to() {
+    let host = Host::start(ANSWERS).await;
+    let mut raw = Raw::connect(host.address).await;
+    let whole = Request::get("/echo")
+        .method("POST")
+        .with("Expect", "100-continue")
+        .body(b"body")
+        .to_bytes();
+    let (head, body) = whole.split_at(whole.len() - 4);
+    raw.write(head).await;
+    assert_eq!(raw.head().await.status, 100);
+    raw.write(body).await;
+    raw.answer().await.expect(200, "body");
 }

@@ -79,6 +79,40 @@ async fn an_instance_holds_so_many_sockets() {
 }
 
 #[tokio::test]
+async fn sockets_that_are_over_are_not_counted() {
+    let host = Host::with(COMMANDER, |config| {
+        config.sockets_per_instance = 10;
+        config.limits.sockets = 10;
+    })
+    .await;
+    let mut first = Client::connect(host.address, "/").await;
+    for at in 0..50 {
+        let mut client = Raw::open(host.address, "/").await;
+        client.send("hello").await;
+        client.expect_text("hello").await;
+        // Each ends in another way.
+        match at % 4 {
+            0 => client.reset(),
+            1 => drop(client),
+            2 => {
+                client.write(&frames::close(1000, "")).await;
+                client.expect_close(1000, "").await;
+            }
+            _ => {
+                client.write(&frames::frame(0x3, b"")).await;
+                client.expect_failed(1002).await;
+            }
+        }
+        until("the socket to be gone", || {
+            host.counters.sockets_live.get() == 1
+        })
+        .await;
+    }
+    first.ask("echo still here", "still here").await;
+    assert_eq!(host.counters.instances.get(), 1);
+}
+
+#[tokio::test]
 async fn an_instance_has_so_many_timers_of_so_long_a_time() {
     let host = Host::with(ENDS, |config| {
         config.limits.timers = 10;

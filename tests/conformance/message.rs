@@ -3,7 +3,7 @@
 use tokio_tungstenite::tungstenite::Message;
 
 use crate::COMMANDER;
-use crate::support::{Client, Host, Raw, frames, pattern};
+use crate::support::{Client, Host, Observer, Raw, frames, pattern};
 
 #[tokio::test]
 async fn every_kind_of_message_comes_back_as_it_was() {
@@ -196,5 +196,59 @@ async fn handlers_of_one_socket_overlap_where_they_wait() {
         .await;
     for word in ["start A", "start B", "plain", "end B", "end A"] {
         client.expect(word).await;
+    }
+}
+
+#[tokio::test]
+async fn a_long_text_of_wide_characters_comes_back_unharmed() {
+    let host = Host::start(COMMANDER).await;
+    let mut client = Client::connect(host.address, "/").await;
+    // No two reads end at the same place within a character.
+    let text = "a𝄞é€".repeat(100_000);
+    client.send(text.clone()).await;
+    assert!(client.text().await == text, "it came back changed");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn sockets_of_one_instance_reach_each_other_in_order() {
+    const SENDERS: usize = 20;
+    const MESSAGES: usize = 100;
+    let host = Host::shared(COMMANDER).await;
+    let mut observers = Vec::new();
+    for _ in 0..3 {
+        observers.push(Observer::connect(host.address).await);
+    }
+    let mut sending = Vec::new();
+    for sender in 0..SENDERS {
+        let mut client = Client::connect(host.address, "/").await;
+        sending.push(tokio::spawn(async move {
+            client
+                .send_all((0..MESSAGES).map(|at| format!("echo {sender} {at}")))
+                .await;
+            for at in 0..MESSAGES {
+                client.expect(&format!("{sender} {at}")).await;
+            }
+        }));
+    }
+    for sending in sending {
+        sending.await.expect("every message comes back in order");
+    }
+    for mut observer in observers {
+        let mut next = [0; SENDERS];
+        for line in observer.lines().await {
+            let words: Vec<usize> = line
+                .split(' ')
+                .filter_map(|word| word.parse().ok())
+                .collect();
+            let [sender, at] = words[..] else {
+                panic!("{line}")
+            };
+            assert_eq!(
+                at,
+                std::mem::replace(&mut next[sender], at + 1),
+                "of {sender}"
+            );
+        }
+        assert_eq!(next, [MESSAGES; SENDERS]);
     }
 }

@@ -1,6 +1,6 @@
 //! The handshake, and the response that makes a socket.
 
-use crate::support::{Answer, Client, Host, Raw, Request, frames};
+use crate::support::{Answer, Client, Host, Raw, Request, frames, until};
 use crate::{ANSWERS, COMMANDER, EARLY, RESPONSES};
 
 /// Send one request to a worker that upgrades everything.
@@ -55,6 +55,8 @@ async fn tokens_of_the_handshake_are_compared_without_regard_to_case_and_in_list
     let request = Request::upgrade("/")
         .with("Connection", "keep-alive")
         .and("Connection", "upgrade");
+    assert_eq!(answer_to(&request).await.status, 101);
+    let request = Request::upgrade("/").with("Upgrade", "h2c, websocket");
     assert_eq!(answer_to(&request).await.status, 101);
 }
 
@@ -261,7 +263,7 @@ async fn a_handler_that_fails_after_it_made_a_socket_is_a_500_and_leaves_nothing
     let answer = Request::upgrade("/other-response").send(host.address).await;
     answer.expect(200, "no upgrade");
     // The ends that nobody holds any more keep no instance alive.
-    crate::support::until("the instances to be dropped", || {
+    until("the instances to be dropped", || {
         host.counters.instances_live.get() == 0
     })
     .await;
@@ -286,4 +288,39 @@ async fn a_request_is_answered_once() {
     let host = Host::start(RESPONSES).await;
     let mut client = Client::connect(host.address, "/twice").await;
     assert!(client.text().await.starts_with("UnknownRequest"));
+}
+
+#[tokio::test]
+async fn a_connection_that_has_served_requests_can_be_upgraded() {
+    let host = Host::start(ANSWERS).await;
+    let mut raw = Raw::connect(host.address).await;
+    raw.write(&Request::get("/forbidden").to_bytes()).await;
+    raw.answer().await.expect(403, "no");
+    // Both at once: the request, and the upgrade behind it.
+    let upgrade = Request::upgrade("/upgrade-helper").with("Sec-WebSocket-Protocol", "chat");
+    raw.write(&[Request::get("/sleep?ms=20").to_bytes(), upgrade.to_bytes()].concat())
+        .await;
+    raw.answer().await.expect(200, "slept");
+    assert_eq!(raw.answer().await.status, 101);
+    raw.expect_text("welcome").await;
+}
+
+#[tokio::test]
+async fn connections_fill_one_instance_after_the_other() {
+    let host = Host::with(COMMANDER, |config| config.sockets_per_instance = 2).await;
+    let mut clients = Vec::new();
+    for _ in 0..5 {
+        clients.push(Client::connect(host.address, "/").await);
+    }
+    assert_eq!(host.counters.instances_live.get(), 3);
+    for client in &mut clients {
+        client.ask("echo hello", "hello").await;
+        client.close(1000, "").await;
+        client.expect_close(1000, "").await;
+    }
+    // An instance lives as long as its sockets.
+    until("the instances to be gone", || {
+        host.counters.instances_live.get() == 0
+    })
+    .await;
 }

@@ -1,6 +1,7 @@
 //! Answers HTTP requests without making a socket.
 
 use std::cell::Cell;
+use std::hash::{BuildHasher, Hasher};
 use std::time::Duration;
 
 use pairway::*;
@@ -50,6 +51,7 @@ async fn fetch(mut req: Request, env: Env, _ctx: Context) -> Result<Response> {
             console_error!("a line on {}", "stderr");
             Response::ok("logged")
         }
+        "/reach" => Response::ok(reach().join("\n")),
         "/count" => Response::ok(REQUESTS.get().to_string()),
         _ => Response::error("Not Found", 404),
     }
@@ -81,4 +83,37 @@ fn response_headers() -> Result<Response> {
     response.headers_mut().append("Set-Cookie", "a=1")?;
     response.headers_mut().append("Set-Cookie", "b=2")?;
     Ok(response)
+}
+
+/// What the worker gets of the machine it runs on.
+fn reach() -> Vec<String> {
+    let outcome =
+        |word: &str, is_ok: bool| format!("{word} {}", if is_ok { "reached" } else { "refused" });
+    vec![
+        outcome("file", std::fs::read("/etc/hostname").is_ok()),
+        outcome("folder", std::fs::read_dir("/").is_ok()),
+        outcome("new file", std::fs::write("/tmp/pairway", "text").is_ok()),
+        outcome(
+            "network",
+            std::net::TcpStream::connect("127.0.0.1:1").is_ok(),
+        ),
+        outcome(
+            "listener",
+            std::net::TcpListener::bind("127.0.0.1:0").is_ok(),
+        ),
+        format!("arguments {}", std::env::args().count()),
+        outcome(
+            "clock",
+            std::time::SystemTime::UNIX_EPOCH
+                .elapsed()
+                .is_ok_and(|time| time.as_secs() > 1_700_000_000),
+        ),
+        outcome(
+            "random",
+            std::collections::hash_map::RandomState::new()
+                .build_hasher()
+                .finish()
+                != 0,
+        ),
+    ]
 }

@@ -13,7 +13,8 @@ thread_local! {
 #[event(fetch)]
 async fn fetch(req: Request, _env: Env, _ctx: Context) -> Result<Response> {
     let WebSocketPair { client, server } = WebSocketPair::new()?;
-    let socket = server.accept()?;
+    let half_open = req.path() == "/half-open";
+    let socket = server.accept_with(AcceptOptions { half_open })?;
     if req.path() == "/observe" {
         OBSERVERS.with_borrow_mut(|observers| observers.push(socket.clone()));
         spawn(echo(socket));
@@ -68,6 +69,7 @@ fn afterwards(socket: &WebSocket) -> String {
 async fn obey(socket: &WebSocket, command: &str) -> Result<()> {
     let words: Vec<&str> = command.split(' ').collect();
     match words[..] {
+        ["note"] => Ok(()),
         ["state"] => socket.send(format!("{:?}", socket.ready_state())),
         ["close"] => socket.close_raw(None, None),
         ["close", code] => socket.close_raw(Some(number(code)?), None),
@@ -95,13 +97,13 @@ async fn obey(socket: &WebSocket, command: &str) -> Result<()> {
         ["large", size] => socket.send(vec![b'x'; number(size)?]),
         // In its own task: other messages are handled meanwhile.
         ["sleep", milliseconds, word] => {
+            socket.send(format!("start {word}"))?;
             let (socket, delay, word) = (
                 socket.clone(),
                 milliseconds_of(milliseconds)?,
                 word.to_owned(),
             );
             spawn(async move {
-                socket.send(format!("start {word}"))?;
                 sleep(delay).await;
                 socket.send(format!("end {word}"))
             });

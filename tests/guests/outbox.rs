@@ -20,7 +20,7 @@ impl Guest for Outbox {
             match event {
                 Event::Fetch((id, request)) => fetch(id, path(&request)),
                 Event::Message((id, message)) => command(id, &message),
-                Event::Drain(id) => observe(&format!("drain {}", socket(id).buffered_amount())),
+                Event::Drain(id) => observe(&format!("drain {}", room(&socket(id)))),
                 Event::Close((id, info)) => {
                     let outcome = outcome(socket(id).send(&text("too late")));
                     observe(&format!("close {} {} {outcome}", info.code, info.was_clean));
@@ -52,7 +52,7 @@ fn command(id: SocketId, message: &Message) {
     };
     match words[..] {
         ["fill", size] => fill(&socket, size.parse().expect("a number")),
-        ["buffered"] => observe(&format!("buffered {}", socket.buffered_amount())),
+        ["room"] => observe(&format!("room {}", room(&socket))),
         ["pause", milliseconds] => {
             socket.pause();
             timers::start(milliseconds.parse().expect("a number"))
@@ -74,10 +74,12 @@ fn fill(socket: &WebSocket, size: usize) {
             Err(error) => break outcome::<()>(Err(error)),
         }
     };
-    observe(&format!(
-        "full {taken} {refusal} {}",
-        socket.buffered_amount()
-    ));
+    observe(&format!("full {taken} {refusal} {}", room(socket)));
+}
+
+/// How full the outbox is, and whether to go on sending.
+fn room(socket: &WebSocket) -> String {
+    format!("{} {}", socket.buffered_amount(), socket.is_writable())
 }
 
 fn resume_all() {

@@ -2,6 +2,7 @@
 
 use std::io::ErrorKind;
 use std::net::SocketAddr;
+use std::time::Duration;
 
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::tcp::{OwnedReadHalf, OwnedWriteHalf};
@@ -88,6 +89,20 @@ impl Raw {
                 .await
                 .expect("the host keeps the connection");
             writer
+        })
+    }
+
+    /// Write the same in the background, with a pause each time, until the host ends the connection.
+    pub(crate) fn write_again_and_again(
+        &mut self,
+        bytes: Vec<u8>,
+        pause: Duration,
+    ) -> JoinHandle<()> {
+        let mut writer = self.writer.take().expect("nothing is being written along");
+        tokio::spawn(async move {
+            while writer.write_all(&bytes).await.is_ok() {
+                tokio::time::sleep(pause).await;
+            }
         })
     }
 
@@ -255,6 +270,11 @@ impl Raw {
             "the connection ended within a frame: {:?}",
             self.read
         );
+    }
+
+    /// Wait until something has come.
+    pub(crate) async fn read_some(&mut self) {
+        assert!(self.read_more().await, "the host ended the connection");
     }
 
     /// Wait for the end of the connection, whatever comes before.

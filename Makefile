@@ -1,0 +1,51 @@
+# Everything there is to do, by name. `make` alone lists it.
+# One profile, release, for the host, its tests and the benchmark: wasmtime is built once. Always the whole
+# workspace, since a selection of packages would unify features differently and build wasmtime again.
+
+CARGO ?= cargo
+ADDR ?= 127.0.0.1:8787
+WASM := wasm32-wasip2
+GUESTS := $(patsubst examples/%/Cargo.toml,%,$(wildcard examples/*/Cargo.toml))
+GUEST_DIR := target/$(WASM)/guest
+EXAMPLE ?= echo
+
+.DEFAULT_GOAL := help
+.PHONY: help setup build guests run test lint docs check bench bindings clean
+
+help: ## List the targets.
+	@awk 'BEGIN {FS = ":.*## "} /^[a-z]+:.*## / {printf "  %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+setup: ## Install what is missing: the WebAssembly target.
+	@rustup target list --installed | grep -qx $(WASM) || rustup target add $(WASM)
+
+build: setup ## Build the host.
+	$(CARGO) build --release --locked --workspace --bins
+
+guests: setup ## Build the examples as components, into target/wasm32-wasip2/guest.
+	$(CARGO) build --profile guest --locked --target $(WASM) $(addprefix -p ,$(GUESTS))
+
+run: build guests ## Serve an example (EXAMPLE=echo) on ADDR and print the address to open.
+	target/release/pairway serve $(GUEST_DIR)/$(EXAMPLE).wasm --addr $(ADDR)
+
+test: setup lint docs check ## Everything CI runs: format, lints, docs, all tests.
+
+lint: setup ## Check the format, and the lints natively and for guests.
+	$(CARGO) fmt --all --check
+	$(CARGO) clippy --release --locked --workspace --all-targets -- -D warnings
+	$(CARGO) clippy --profile guest --locked --target $(WASM) -p pairway $(addprefix -p ,$(GUESTS)) -- -D warnings
+	$(CARGO) clippy --profile guest --locked --target $(WASM) -p pairway-test-guests --lib --examples -- -D warnings
+
+docs: ## Build the API documentation without warnings.
+	RUSTDOCFLAGS="-D warnings" $(CARGO) doc --release --locked --workspace --no-deps --document-private-items
+
+check: build ## Run all tests.
+	$(CARGO) test --release --locked --workspace
+
+bench: build guests ## Compare with a native server: CPU per message, memory, start. Three minutes.
+	target/release/pairway-bench --pairway target/release/pairway --worker $(GUEST_DIR)/echo.wasm $(BENCH)
+
+bindings: build ## Check that the toolchains for C, JavaScript and Python accept wit/. Slow; fetches them.
+	tests/bindings/run.sh
+
+clean: ## Remove what was built.
+	$(CARGO) clean
