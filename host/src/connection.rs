@@ -290,23 +290,25 @@ impl Connection {
         }
     }
 
-    async fn deliver(&mut self, messages: &mut Vec<MessageRef<'_>>, out: &mut Vec<u8>) {
-        if messages.is_empty() {
-            return;
-        }
-        if let Some(owner) = self.end.taker() {
-            owner
-                .deliver(Delivery {
-                    socket: self.end.id(),
-                    messages,
-                    outbox: &self.outbox,
-                    out,
-                })
-                .await;
-        } else {
-            for message in messages.iter() {
-                self.end.arrive(Arrival::Message(message.to_message()));
-            }
+    /// Have messages handled, a turn's worth at a time, or hold those that nobody takes now.
+    async fn deliver(&self, messages: &mut Vec<MessageRef<'_>>, out: &mut Vec<u8>) {
+        let mut rest = &messages[..];
+        while !rest.is_empty() {
+            // Asked for each turn, since the one before may have paused the socket.
+            let Some(owner) = self.end.taker() else {
+                for message in rest {
+                    self.end.arrive(Arrival::Message(message.to_message()));
+                }
+                break;
+            };
+            let delivery = Delivery {
+                socket: self.end.id(),
+                messages: rest,
+                outbox: &self.outbox,
+                out,
+            };
+            rest = &rest[owner.deliver(delivery).await..];
+            tokio::task::consume_budget().await;
         }
         messages.clear();
     }

@@ -17,6 +17,8 @@ use crate::socket::{CloseCode, End, Outbox, SocketId};
 pub(crate) struct Drain {
     tasks: TaskTracker,
     begun: CancellationToken,
+    /// The time to drain is over.
+    over: CancellationToken,
     sockets: Mutex<Sockets>,
 }
 
@@ -63,6 +65,11 @@ impl Drain {
         self.begun.cancelled()
     }
 
+    /// Wait until the time to drain is over.
+    pub(crate) fn over(&self) -> WaitForCancellationFuture<'_> {
+        self.over.cancelled()
+    }
+
     /// Bring everything to its end, within this time. Gives how many tasks had to be left behind.
     pub(crate) async fn run(&self, within: Duration) -> usize {
         self.begun.cancel();
@@ -76,6 +83,7 @@ impl Drain {
             return 0;
         }
         let left = self.tasks.len();
+        self.over.cancel();
         for (_, outbox) in self.sockets().values() {
             outbox.order(Order::Drop);
         }

@@ -158,7 +158,10 @@ impl Server {
                 served = connection.as_mut() => served,
                 () = drain.begun() => {
                     connection.as_mut().graceful_shutdown();
-                    connection.as_mut().await
+                    tokio::select! {
+                        served = connection.as_mut() => served,
+                        () = drain.over() => Ok(()),
+                    }
                 }
             };
             if let Err(error) = served {

@@ -59,13 +59,12 @@ pub(crate) fn check(
 }
 
 /// Headers of a worker's response that are the host's to set: those that frame it, and in a 101 those of
-/// the handshake. A 426 has to name the protocol in `Upgrade` (RFC 9110, 15.5.22), and keeps it.
+/// the handshake. Only a 426 keeps `Upgrade`, for it has to name the protocol (RFC 9110, 15.5.22).
 pub(crate) fn is_the_hosts(name: &HeaderName, status: u16) -> bool {
     match *name {
         header::CONNECTION | header::CONTENT_LENGTH | header::TRANSFER_ENCODING => true,
-        header::UPGRADE | header::SEC_WEBSOCKET_ACCEPT | header::SEC_WEBSOCKET_EXTENSIONS => {
-            status == 101
-        }
+        header::UPGRADE => status != 426,
+        header::SEC_WEBSOCKET_ACCEPT | header::SEC_WEBSOCKET_EXTENSIONS => status == 101,
         _ => false,
     }
 }

@@ -215,7 +215,7 @@ async fn a_worker_has_time_and_chance_but_neither_files_nor_network() {
         "new file refused",
         "network refused",
         "listener refused",
-        "arguments 0",
+        "arguments 1",
         "clock reached",
         "random reached",
     ];

@@ -84,13 +84,17 @@ impl Instance {
             .allow_tcp(false)
             .allow_udp(false)
             .build();
+        let mut table = ResourceTable::new();
+        // A backstop against a guest that never drops its handles: beyond it the guest traps.
+        table.set_max_capacity(size(limits.sockets).saturating_mul(2).saturating_add(1024));
         let state = GuestState {
             wasi,
-            table: ResourceTable::new(),
+            table,
             memory: Memory::new(size(limits.memory_bytes)),
             host,
             owner,
             effects: Effects::default(),
+            handles: 0,
             ends: std::collections::HashMap::new(),
             requests: std::collections::HashMap::new(),
             timers: std::collections::HashSet::new(),

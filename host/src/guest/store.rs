@@ -198,6 +198,8 @@ pub(crate) struct GuestState {
     /// Whoever takes the events of ends that this instance accepts: its session.
     pub(crate) owner: std::sync::Weak<dyn Owner>,
     pub(crate) effects: Effects,
+    /// Handles of ends that the guest has.
+    pub(crate) handles: u64,
     /// Accepted ends that are not over.
     pub(crate) ends: HashMap<SocketId, Arc<End>>,
     pub(crate) requests: HashMap<u64, Asked>,

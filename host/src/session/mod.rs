@@ -292,8 +292,11 @@ impl Owner for Session {
     fn deliver<'a>(
         self: Arc<Self>,
         delivery: Delivery<'a>,
-    ) -> Pin<Box<dyn Future<Output = ()> + Send + 'a>> {
+    ) -> Pin<Box<dyn Future<Output = usize> + Send + 'a>> {
         Box::pin(async move {
+            let limits = &self.host.limits;
+            let (events_max, bytes_max) = (size(limits.batch_events), size(limits.batch_bytes));
+            let taken = batch_len(delivery.messages, events_max, bytes_max);
             let mut life = self.life.lock().await;
             // What was raised before goes before; most often there is nothing.
             let mut due = self.with_inbox(|inbox| inbox.events.len());
@@ -302,28 +305,22 @@ impl Owner for Session {
                 due = due.saturating_sub(batch.len().max(1));
                 self.turn(&mut life, &mut batch, None, None).await;
             }
-            let limits = &self.host.limits;
-            let (events_max, bytes_max) = (size(limits.batch_events), size(limits.batch_bytes));
-            let mut rest = delivery.messages;
-            while !rest.is_empty() {
-                let (messages, later) = rest.split_at(batch_len(rest, events_max, bytes_max));
-                rest = later;
-                let direct = Direct {
-                    socket: delivery.socket,
-                    messages,
-                };
-                let own = Own {
-                    socket: delivery.socket,
-                    outbox: delivery.outbox,
-                    out: delivery.out,
-                };
-                self.turn(&mut life, &mut [], Some(direct), Some(own)).await;
-            }
+            let direct = Direct {
+                socket: delivery.socket,
+                messages: &delivery.messages[..taken],
+            };
+            let own = Own {
+                socket: delivery.socket,
+                outbox: delivery.outbox,
+                out: delivery.out,
+            };
+            self.turn(&mut life, &mut [], Some(direct), Some(own)).await;
             if let Life::Live(live) = &mut *life
                 && live.instance.state().ends.is_empty()
             {
                 self.settle(&mut life);
             }
+            taken
         })
     }
 }

@@ -12,7 +12,7 @@ impl Host for GuestState {
         response: ResponseResult,
     ) -> wasmtime::Result<Result<(), WitError>> {
         let socket = match response.socket {
-            Some(socket) => Some(self.table.delete(socket)?),
+            Some(socket) => Some(self.take_handle(socket)?),
             None => None,
         };
         let Some(asked) = self.requests.get(&request) else {

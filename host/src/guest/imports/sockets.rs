@@ -42,6 +42,13 @@ impl GuestState {
         Ok(&self.table.get(socket)?.0)
     }
 
+    /// Take a handle back from the guest.
+    pub(super) fn take_handle(&mut self, socket: Socket) -> wasmtime::Result<Handle> {
+        let handle = self.table.delete(socket)?;
+        self.handles -= 1;
+        Ok(handle)
+    }
+
     /// Bytes on their way from this end, those of the turn under way included.
     fn buffered(&mut self, end: &End) -> usize {
         let queued = match end.link() {
@@ -91,9 +98,7 @@ impl HostWebSocket for GuestState {
         let end = Arc::clone(self.end(&socket)?);
         let limit = self.host.limits.sockets;
         if self.ends.len() as u64 >= limit && !self.ends.contains_key(&end.id()) {
-            return Ok(Err(WitError::TooManySockets(
-                u32::try_from(limit).unwrap_or(u32::MAX),
-            )));
+            return Ok(Err(too_many_sockets(limit)));
         }
         let owner = self
             .owner
@@ -208,13 +213,18 @@ impl HostWebSocket for GuestState {
     }
 
     fn drop(&mut self, socket: Socket) -> wasmtime::Result<()> {
-        self.table.delete(socket)?;
+        self.take_handle(socket)?;
         Ok(())
     }
 }
 
 impl Host for GuestState {
     fn web_socket_pair(&mut self) -> Refusable<(Socket, Socket)> {
+        let limit = self.host.limits.sockets;
+        if self.handles + 2 > limit {
+            return Ok(Err(too_many_sockets(limit)));
+        }
+        self.handles += 2;
         let (client, server) = End::pair(self.host.next_socket_id(), self.host.next_socket_id());
         Ok(Ok((
             self.table.push(Handle(client))?,
@@ -226,6 +236,7 @@ impl Host for GuestState {
         let Some(end) = self.ends.get(&id).cloned() else {
             return Ok(None);
         };
+        self.handles += 1;
         Ok(Some(self.table.push(Handle(end))?))
     }
 
@@ -248,6 +259,10 @@ impl Host for GuestState {
     fn connect(&mut self, _url: String, _options: ConnectOptions) -> Refusable<Socket> {
         Ok(Err(WitError::Unsupported("sockets.connect".to_owned())))
     }
+}
+
+fn too_many_sockets(limit: u64) -> WitError {
+    WitError::TooManySockets(u32::try_from(limit).unwrap_or(u32::MAX))
 }
 
 fn as_ref(message: &MessageResult) -> MessageRef<'_> {

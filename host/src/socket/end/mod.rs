@@ -40,11 +40,12 @@ pub(crate) trait Owner: Send + Sync + Debug {
     /// Put an event into the owner's inbox. It is handled soon, by another task.
     fn raise(&self, socket: SocketId, event: SocketEvent);
 
-    /// Hand messages over and wait until they are handled. Events raised before are handled before.
+    /// Hand messages over and wait until they are handled, as many as fit into one turn: gives how many that
+    /// were, which is at least one. Events raised before are handled before.
     fn deliver<'a>(
         self: Arc<Self>,
         delivery: Delivery<'a>,
-    ) -> Pin<Box<dyn Future<Output = ()> + Send + 'a>>;
+    ) -> Pin<Box<dyn Future<Output = usize> + Send + 'a>>;
 }
 
 /// What one end sends and the other gets.
