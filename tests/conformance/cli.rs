@@ -125,6 +125,7 @@ async fn a_signal_to_end_drains_and_ends_well() {
         host.signal(signal).await;
         assert_eq!(client.close_frame().await.0, 1001);
         client.expect_end().await;
+        drop(client);
         assert_eq!(host.ended().await, Some(0), "{signal}");
     }
 }

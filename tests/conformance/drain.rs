@@ -18,7 +18,7 @@ async fn every_socket_gets_close_1001_behind_what_was_sent_to_it() {
         clients.push(client);
     }
     host.shut_down();
-    for client in &mut clients {
+    for mut client in clients {
         for at in 1..100 {
             client.expect(&format!("f{at}")).await;
         }
@@ -114,5 +114,6 @@ async fn a_close_handshake_under_way_is_finished() {
     raw.write(&frames::close(4001, "kick")).await;
     // There is one Close only.
     raw.expect_end().await;
+    drop(raw);
     host.stopped().await;
 }

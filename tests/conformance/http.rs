@@ -49,11 +49,12 @@ async fn headers_that_frame_the_message_are_the_hosts() {
     let host = Host::start(ANSWERS).await;
     let answer = get(host.address, "/headers").await;
     assert_eq!(answer.header("content-length"), Some("4"));
-    for name in ["transfer-encoding", "connection"] {
+    for name in ["transfer-encoding", "connection", "upgrade"] {
         assert_eq!(answer.header(name), None, "{name}");
     }
-    // That of an upgrade is the worker's where there is none: a 426 names the protocol in it.
-    assert_eq!(answer.header("upgrade"), Some("h2c"));
+    // But a 426 names the protocol to upgrade to.
+    let answer = get(host.address, "/expected-upgrade").await;
+    assert_eq!(answer.header("upgrade"), Some("websocket"));
 }
 
 #[tokio::test]

@@ -97,10 +97,12 @@ async fn sockets_that_are_over_are_not_counted() {
             2 => {
                 client.write(&frames::close(1000, "")).await;
                 client.expect_close(1000, "").await;
+                drop(client);
             }
             _ => {
                 client.write(&frames::frame(0x3, b"")).await;
                 client.expect_failed(1002).await;
+                drop(client);
             }
         }
         until("the socket to be gone", || {

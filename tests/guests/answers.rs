@@ -14,7 +14,9 @@ thread_local! {
 async fn fetch(mut req: Request, env: Env, _ctx: Context) -> Result<Response> {
     REQUESTS.set(REQUESTS.get() + 1);
     match req.path() {
-        "/expected-upgrade" => Response::error("Expected Upgrade", 426),
+        "/expected-upgrade" => {
+            Response::error("Expected Upgrade", 426)?.with_header("Upgrade", "websocket")
+        }
         "/forbidden" => Response::error("no", 403),
         "/request" => describe(&mut req).await,
         "/echo" => Response::from_bytes(req.bytes().await?),

@@ -1,6 +1,7 @@
 //! Owns the functions that a guest may call: they translate, ask the rooms below, and stage what is to
 //! happen when the turn ends. Nothing of a turn happens here.
 
+mod ends;
 mod http;
 mod send;
 mod sockets;

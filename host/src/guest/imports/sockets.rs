@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use wasmtime::component::Resource;
 
+use super::ends::too_many_sockets;
 use super::wit::sockets::{
     AcceptOptions, ConnectOptions, Host, HostWebSocket, KeepAlive, ReadyState as WitReadyState,
     UpgradeRequest,
@@ -12,82 +13,11 @@ use super::wit::types::MessageResult;
 use super::{GuestState, WitError, send};
 use crate::config::size;
 use crate::guest::store::{Handle, Staged};
-use crate::socket::end::{ClaimError, Link};
-use crate::socket::message::{BadClose, check_close};
+
 use crate::socket::{End, MessageRef, ReadyState, SocketId};
 
 type Socket = Resource<Handle>;
 type Refusable<T> = wasmtime::Result<Result<T, WitError>>;
-
-impl From<ClaimError> for WitError {
-    fn from(error: ClaimError) -> Self {
-        match error {
-            ClaimError::AlreadyAccepted => Self::AlreadyAccepted,
-            ClaimError::AlreadyUsed => Self::AlreadyUsed,
-        }
-    }
-}
-
-impl From<BadClose> for WitError {
-    fn from(error: BadClose) -> Self {
-        match error {
-            BadClose::Code(code) => Self::InvalidCloseCode(code),
-            BadClose::Reason(text) => Self::InvalidCloseReason(text),
-        }
-    }
-}
-
-impl GuestState {
-    fn end(&self, socket: &Socket) -> wasmtime::Result<&Arc<End>> {
-        Ok(&self.table.get(socket)?.0)
-    }
-
-    /// Take a handle back from the guest.
-    pub(super) fn take_handle(&mut self, socket: Socket) -> wasmtime::Result<Handle> {
-        let handle = self.table.delete(socket)?;
-        self.handles -= 1;
-        Ok(handle)
-    }
-
-    /// Bytes on their way from this end, those of the turn under way included.
-    fn buffered(&mut self, end: &End) -> usize {
-        let queued = match end.link() {
-            Link::Wire(outbox) => outbox.buffered(),
-            Link::Peer(peer) => peer.upgrade().map_or(0, |peer| peer.waiting_bytes()),
-            Link::Gone => 0,
-        };
-        queued + self.effects.staged_bytes(end.id())
-    }
-
-    fn close_end(
-        &mut self,
-        end: &Arc<End>,
-        code: Option<u16>,
-        reason: Option<String>,
-    ) -> Result<(), WitError> {
-        let body = check_close(code, reason, size(self.host.limits.close_reason_bytes))?;
-        let link = end.on_close().map_err(|_| WitError::NotAccepted)?;
-        let end = Arc::clone(end);
-        match link {
-            Some(Link::Wire(outbox)) => {
-                self.effects
-                    .staged
-                    .push(Staged::CloseWire { end, outbox, body });
-            }
-            Some(Link::Peer(peer)) => {
-                if let Some(to) = peer.upgrade() {
-                    self.effects.staged.push(Staged::ClosePeer {
-                        from: end,
-                        to,
-                        body,
-                    });
-                }
-            }
-            Some(Link::Gone) | None => {}
-        }
-        Ok(())
-    }
-}
 
 impl HostWebSocket for GuestState {
     fn id(&mut self, socket: Socket) -> wasmtime::Result<SocketId> {
@@ -259,10 +189,6 @@ impl Host for GuestState {
     fn connect(&mut self, _url: String, _options: ConnectOptions) -> Refusable<Socket> {
         Ok(Err(WitError::Unsupported("sockets.connect".to_owned())))
     }
-}
-
-fn too_many_sockets(limit: u64) -> WitError {
-    WitError::TooManySockets(u32::try_from(limit).unwrap_or(u32::MAX))
 }
 
 fn as_ref(message: &MessageResult) -> MessageRef<'_> {
