@@ -133,13 +133,14 @@ impl Instance {
         }
     }
 
-    /// One turn. After a fault the instance can only be given up.
+    /// One turn, whose frames go behind what is in `frames`. After a fault the instance can only be given up.
     pub(crate) async fn turn(
         &mut self,
         inbox: &mut [Event],
         direct: Option<Direct<'_>>,
+        frames: Vec<u8>,
     ) -> Result<(), Fault> {
-        let ids = self.begin(inbox);
+        let ids = self.begin(inbox, frames);
         let headers: Vec<_> = inbox.iter().filter_map(header_list).collect();
         let mut fetches = ids.into_iter().zip(&headers);
         let direct_len = direct.map_or(0, |direct| direct.messages.len());
@@ -163,9 +164,9 @@ impl Instance {
     }
 
     /// Register what a batch brings. Gives the ids of its requests.
-    fn begin(&mut self, inbox: &mut [Event]) -> Vec<u64> {
+    fn begin(&mut self, inbox: &mut [Event], frames: Vec<u8>) -> Vec<u64> {
         let state = self.store.data_mut();
-        state.effects.clear();
+        state.effects = Effects::begin(frames);
         state.memory.was_denied = false;
         let mut ids = Vec::new();
         for event in inbox {

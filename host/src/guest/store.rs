@@ -113,6 +113,8 @@ pub(crate) enum Staged {
 #[derive(Debug, Default)]
 pub(crate) struct Effects {
     pub(crate) frames: Vec<u8>,
+    /// Where the turn's own frames begin.
+    pub(crate) from: usize,
     pub(crate) staged: Vec<Staged>,
     /// Bytes staged for the socket that was sent on last, and for the others.
     current: (SocketId, usize),
@@ -158,17 +160,21 @@ impl Effects {
         self.current.1 += bytes;
     }
 
-    /// Forget what has been done, keeping the buffers unless they have grown large.
-    pub(crate) fn clear(&mut self) {
+    /// Begin a turn whose frames go behind what is in this buffer.
+    pub(crate) fn begin(frames: Vec<u8>) -> Self {
+        Self {
+            from: frames.len(),
+            frames,
+            ..Self::default()
+        }
+    }
+
+    /// What was in the buffer before the turn, which has failed.
+    pub(crate) fn undo(&mut self) -> Vec<u8> {
         self.staged.clear();
-        self.frames.clear();
-        if self.frames.capacity() > 256 * 1024 {
-            self.frames = Vec::new();
-        }
-        self.current = (0, 0);
-        if !self.others.is_empty() {
-            self.others = HashMap::new();
-        }
+        let mut frames = std::mem::take(&mut self.frames);
+        frames.truncate(self.from);
+        frames
     }
 }
 
@@ -237,7 +243,7 @@ impl GuestState {
 
     /// The instance is dead: its sockets are closed with 1011, whatever asked for a response gets none.
     pub(crate) fn give_up(&mut self, reason: &str) {
-        self.effects.clear();
+        self.effects = Effects::default();
         self.requests.clear();
         for (_, end) in self.ends.drain() {
             end.give_up(reason);

@@ -8,20 +8,13 @@ use crate::socket::{Arrival, Outbox, SocketId};
 impl Session {
     /// Do what a turn has asked for, in its order.
     pub(super) fn commit(&self, live: &mut Live, own: Option<Own<'_>>) {
-        let state = live.instance.state();
-        if state.effects.staged.is_empty() {
-            return;
-        }
-        let mut effects = std::mem::take(&mut state.effects);
+        let mut effects = std::mem::take(&mut live.instance.state().effects);
         if let Some(own) = own {
             own.take_frames(&mut effects);
         }
-        let staged = std::mem::take(&mut effects.staged);
-        for staged in staged {
+        for staged in std::mem::take(&mut effects.staged) {
             self.apply(live, staged, &effects.frames);
         }
-        effects.clear();
-        live.instance.state().effects = effects;
     }
 
     fn apply(&self, live: &mut Live, staged: Staged, frames: &[u8]) {
@@ -65,7 +58,8 @@ impl Session {
     }
 }
 
-/// The connection that runs a turn itself: frames for it need no outbox.
+/// The connection that runs a turn itself: frames for it need no outbox. The turn writes into the
+/// connection's buffer, which stays warm in its thread from one instance to the next.
 #[derive(Debug)]
 pub(super) struct Own<'a> {
     pub(super) socket: SocketId,
@@ -77,29 +71,22 @@ impl Own<'_> {
     /// Take this connection's frames out of what is to be done. They keep their place behind what others
     /// have queued for it.
     fn take_frames(self, effects: &mut Effects) {
-        let from = self.out.len();
-        if from == 0
-            && let [Staged::Frames { socket, .. }] = effects.staged[..]
-            && socket == self.socket
-        {
-            std::mem::swap(self.out, &mut effects.frames);
-            effects.staged.clear();
-        } else {
-            effects.staged.retain(|staged| match staged {
-                Staged::Frames { socket, range, .. } if *socket == self.socket => {
+        let from = effects.from;
+        let is_mine = |staged: &Staged| matches!(staged, Staged::Frames { socket, .. } if *socket == self.socket);
+        let is_anothers = |staged: &Staged| matches!(staged, Staged::Frames { socket, .. } if *socket != self.socket);
+        if effects.staged.iter().any(is_anothers) {
+            self.out.extend_from_slice(&effects.frames[..from]);
+            for staged in &effects.staged {
+                if let Staged::Frames { socket, range, .. } = staged
+                    && *socket == self.socket
+                {
                     self.out.extend_from_slice(&effects.frames[range.clone()]);
-                    false
                 }
-                Staged::Frames { .. }
-                | Staged::Message { .. }
-                | Staged::CloseWire { .. }
-                | Staged::ClosePeer { .. }
-                | Staged::Pause { .. }
-                | Staged::Respond { .. }
-                | Staged::StartTimer { .. }
-                | Staged::CancelTimer { .. } => true,
-            });
+            }
+        } else {
+            *self.out = std::mem::take(&mut effects.frames);
         }
+        effects.staged.retain(|staged| !is_mine(staged));
         if self.out.len() > from {
             self.outbox.put_behind_queue(self.out, from);
         }

@@ -5,6 +5,7 @@ use std::collections::HashMap;
 
 use tokio::task::AbortHandle;
 
+use super::commit::Own;
 use crate::error::Fault;
 use crate::guest::{Direct, Event, Host, Instance, Token};
 use crate::socket::SocketId;
@@ -52,13 +53,22 @@ impl Live {
         &mut self,
         batch: &mut [Event],
         direct: Option<Direct<'_>>,
+        frames: Vec<u8>,
     ) -> Result<(), Fault> {
         for event in &*batch {
             if let Event::Completed(token) = event {
                 self.timers.remove(token);
             }
         }
-        self.instance.turn(batch, direct).await
+        self.instance.turn(batch, direct, frames).await
+    }
+
+    /// Nothing of the turn that has just failed happens.
+    pub(super) fn undo(&mut self, own: Option<Own<'_>>) {
+        let frames = self.instance.state().effects.undo();
+        if let Some(own) = own {
+            *own.out = frames;
+        }
     }
 
     pub(super) fn forget_if_over(&mut self, socket: SocketId) {

@@ -166,27 +166,36 @@ impl Session {
         life: &mut Life,
         batch: &mut [Event],
         direct: Option<Direct<'_>>,
-        own: Option<Own<'_>>,
+        mut own: Option<Own<'_>>,
     ) {
         let ran = match self.live(life).await {
-            Ok(Some(live)) => match live.turn(batch, direct).await {
-                Ok(()) => {
-                    self.commit(live, own);
-                    Ok(())
+            Ok(Some(live)) => {
+                let frames = own
+                    .as_mut()
+                    .map_or_else(Vec::new, |own| std::mem::take(own.out));
+                let ran = live.turn(batch, direct, frames).await;
+                match &ran {
+                    Ok(()) => self.commit(live, own),
+                    Err(_) => live.undo(own),
                 }
-                Err(fault) => Err(fault),
-            },
+                ran
+            }
             Ok(None) => Ok(()),
             Err(fault) => Err(fault),
         };
         if let Err(fault) = ran {
-            tracing::error!(target: "pairway::worker", worker = self.component.name(), "{fault}");
-            if !matches!(fault, Fault::TooManyInstances(_)) {
-                self.host.counters.faults.add(1);
-            }
-            self.with_inbox(|inbox| inbox.over = Some(NoAnswer::Fault(fault)));
-            self.end(life, "the worker failed");
+            self.fail(life, fault);
         }
+    }
+
+    fn fail(&self, life: &mut Life, fault: Fault) {
+        let worker = self.component.name();
+        tracing::error!(target: "pairway::worker", worker, "{fault}");
+        if !matches!(fault, Fault::TooManyInstances(_)) {
+            self.host.counters.faults.add(1);
+        }
+        self.with_inbox(|inbox| inbox.over = Some(NoAnswer::Fault(fault)));
+        self.end(life, "the worker failed");
     }
 
     /// The live instance, made if this is its first event. `None` if the session is over.
