@@ -256,6 +256,11 @@ impl Connection {
                 }
                 Item::Close(body) => {
                     self.deliver(&mut messages, out).await;
+                    if let Some((code, _)) = body
+                        && !self.end.may_be_closed_with(*code)
+                    {
+                        return Some(Violation::close_code());
+                    }
                     self.flush(out);
                     self.is_closed_by_peer = true;
                     if let Some(answer) = self.end.arrive(Arrival::Close(body.clone())) {

@@ -45,6 +45,10 @@ impl Violation {
         }
     }
 
+    pub(crate) fn close_code() -> Self {
+        Self::protocol("a Close code that must not be sent")
+    }
+
     pub(crate) fn utf8() -> Self {
         Self {
             code: CloseCode::INVALID_PAYLOAD,
@@ -326,7 +330,8 @@ impl Assembly {
     }
 }
 
-/// Read the body of a Close frame. RFC 6455, 5.5.1 and 7.4.
+/// Read the body of a Close frame. RFC 6455, 5.5.1. Whether its code is one that a peer may send depends on
+/// the one we sent, which is not known here.
 fn close_body(payload: &[u8]) -> Result<CloseBody, Violation> {
     let Some((code, reason)) = payload.split_first_chunk::<2>() else {
         return match payload {
@@ -335,9 +340,6 @@ fn close_body(payload: &[u8]) -> Result<CloseBody, Violation> {
         };
     };
     let code = u16::from_be_bytes(*code);
-    if !CloseCode::may_be_received(code) {
-        return Err(Violation::protocol("a Close code that must not be sent"));
-    }
     let reason = simdutf8::basic::from_utf8(reason).map_err(|_| Violation::utf8())?;
     Ok(Some((code, reason.to_owned())))
 }

@@ -61,7 +61,7 @@ impl GuestState {
         reason: Option<String>,
     ) -> Result<(), WitError> {
         let body = check_close(code, reason, size(self.host.limits.close_reason_bytes))?;
-        let link = end.on_close().map_err(|_| WitError::NotAccepted)?;
+        let link = end.on_close(&body).map_err(|_| WitError::NotAccepted)?;
         let end = Arc::clone(end);
         match link {
             Some(Link::Wire(outbox)) => {

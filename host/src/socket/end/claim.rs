@@ -29,10 +29,20 @@ impl End {
         Ok(())
     }
 
-    /// The end leaves in a response.
+    /// The end leaves in a response. Of a pair, only one can: somebody must be there to hear the client.
     pub(crate) fn send_out(&self) -> Result<(), ClaimError> {
+        if let Link::Peer(peer) = self.link()
+            && let Some(peer) = peer.upgrade()
+            && matches!(peer.lock().claim, Claim::Sent | Claim::Coupled(_))
+        {
+            return Err(ClaimError::AlreadyUsed);
+        }
         let mut inner = self.lock();
         match inner.claim {
+            // Coupled with a client, so the other end has left.
+            Claim::Free if matches!(inner.link, Link::Wire(_)) => {
+                return Err(ClaimError::AlreadyUsed);
+            }
             Claim::Free => {}
             Claim::Accepted(_) => return Err(ClaimError::AlreadyAccepted),
             Claim::Sent | Claim::Coupled(_) => return Err(ClaimError::AlreadyUsed),

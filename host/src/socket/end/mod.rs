@@ -10,7 +10,7 @@ use std::future::Future;
 use std::pin::Pin;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 
-use super::message::{CloseBody, CloseInfo, Message, MessageRef, SocketId};
+use super::message::{CloseBody, CloseCode, CloseInfo, Message, MessageRef, SocketId};
 use super::outbox::{Order, Outbox};
 use super::state::{Handshake, ReadyState, SendVerdict};
 
@@ -94,6 +94,8 @@ struct Inner {
     waiting_bytes: usize,
     paused: bool,
     wants_drain: bool,
+    /// The code of our own Close.
+    closed_with: Option<u16>,
     /// The worker has been given the last event.
     is_settled: bool,
     attachment: Option<Box<[u8]>>,
@@ -136,6 +138,7 @@ impl End {
                 waiting_bytes: 0,
                 paused: false,
                 wants_drain: false,
+                closed_with: None,
                 is_settled: false,
                 attachment: None,
                 request: None,
@@ -161,11 +164,12 @@ impl End {
     }
 
     /// The worker closes. Gives where the Close is to go; `None` if none is to be sent.
-    pub(crate) fn on_close(&self) -> Result<Option<Link>, ClaimNeeded> {
+    pub(crate) fn on_close(&self, body: &CloseBody) -> Result<Option<Link>, ClaimNeeded> {
         let mut inner = self.lock();
         if !matches!(inner.claim, Claim::Accepted(_)) {
             return Err(ClaimNeeded);
         }
+        inner.closed_with = body.as_ref().map(|(code, _)| *code);
         Ok(inner.handshake.on_close().then(|| inner.link.clone()))
     }
 
@@ -186,6 +190,12 @@ impl End {
     /// What the connection has to do once our Close is queued.
     pub(crate) fn close_order(&self) -> Order {
         self.lock().handshake.order()
+    }
+
+    /// Whether the peer may close with this code: one of those that a peer may send, or, as an answer, the one
+    /// we sent, which can be any that Cloudflare's system lets a worker use.
+    pub(crate) fn may_be_closed_with(&self, code: u16) -> bool {
+        CloseCode::may_be_received(code) || self.lock().closed_with == Some(code)
     }
 
     pub(crate) fn ready_state(&self) -> ReadyState {
