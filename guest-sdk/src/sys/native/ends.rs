@@ -152,10 +152,20 @@ impl Ends {
             .push_back(Item::Close(Some((1002, "Protocol error".to_owned()))));
     }
 
-    /// An end that was never accepted ends with its handle, be it the worker's or the client's.
+    /// An end that was never accepted ends with its handle: the worker's with a Close, since nobody can ever
+    /// take it, the client's as a client that does not come.
     pub(super) fn drop_handle(&mut self, id: u64) {
-        if !self.end(id).accepted {
+        let end = self.end(id);
+        if end.accepted {
+            return;
+        }
+        if end.left {
             self.lose(id);
+        } else if !std::mem::replace(&mut end.sent_close, true) {
+            let reason = "the worker never accepted this socket".to_owned();
+            self.peer(id)
+                .lane
+                .push_back(Item::Close(Some((1011, reason))));
         }
     }
 
