@@ -127,8 +127,9 @@ limits! {
     memory_bytes = 128 * 1024 * 1024;
     /// Bytes of the guest's stack. More: the instance dies.
     stack_bytes = 512 * 1024;
-    /// Instances alive at a time. More: 503. Linux's `vm.max_map_count` of 65,530 ends near 9,700.
-    instances = 8_000;
+    /// Instances alive at a time. More: 503. Linux's `vm.max_map_count` of 65,530 ends near 9,700; each
+    /// thousand adds two milliseconds to the start.
+    instances = 5_000;
     /// Sockets that one instance may hold. More: `too-many-sockets`. Cloudflare: 32,768 an object.
     sockets = 32_768;
     /// Timers that one instance may have under way. More: `too-many-timers`.

@@ -10,6 +10,7 @@ use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
+use bytes::Bytes;
 use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt, ReadBuf};
 use tokio::net::TcpStream;
 use tokio::time::{Instant, Sleep, timeout};
@@ -82,12 +83,13 @@ impl Connection {
     }
 
     /// Serve the connection to its end. `early` is what the client sent behind its handshake.
-    pub(crate) async fn run(mut self, early: &[u8]) {
+    pub(crate) async fn run(mut self, early: Bytes) {
         for piece in early.chunks(work::READ_BYTES) {
             if !self.is_closed_by_peer {
                 self.on_read(Work::with(piece)).await;
             }
         }
+        drop(early);
         let is_lost = self.serve().await.is_err();
         self.outbox.gone();
         if is_lost {

@@ -219,19 +219,17 @@ impl Service {
         });
         let open = self.drain.open(&end, &outbox);
         let early = stream.read_buf;
-        let connection = Connection::new(
-            stream.io.into_inner(),
-            end,
-            outbox,
-            limits,
-            Arc::clone(&counters),
-        );
-        let place = self.place;
+        let stream = stream.io.into_inner();
+        let connection = Connection::new(stream, end, outbox, limits, Arc::clone(&counters));
         counters.sockets.add(1);
         counters.sockets_live.add(1);
-        connection.run(&early).await;
-        counters.sockets_live.sub(1);
-        drop((open, seat, place));
+        let place = Arc::clone(&self.place);
+        // A task of its own: one that idles for hours should not carry what this one needed to get there.
+        self.drain.spawn(async move {
+            connection.run(early).await;
+            counters.sockets_live.sub(1);
+            drop((open, seat, place));
+        });
     }
 }
 
