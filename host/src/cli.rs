@@ -1,6 +1,8 @@
 //! Owns the command line: flags and environment become a [`Config`], signals become a shutdown, and the
 //! log gets its form. What the flags mean is the library's to know.
 
+mod file;
+
 use std::io::IsTerminal;
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -11,6 +13,8 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 use pairway_host::{Config, Limits, Server, Worker};
 use tokio::signal::unix::{SignalKind, signal};
 use tracing_subscriber::EnvFilter;
+
+use self::file::File;
 
 /// Runs WebSocket workers: WebAssembly components that serve WebSockets.
 #[derive(Debug, Parser)]
@@ -30,19 +34,23 @@ enum Command {
 
 #[derive(Debug, Args)]
 struct Serve {
-    /// The worker: a component, as `cargo build --target wasm32-wasip2` makes it.
-    worker: PathBuf,
-    /// Where to listen. Port 0 takes a free one.
-    #[arg(long, env = "PAIRWAY_ADDR", value_name = "HOST:PORT", default_value_t = Config::default().addr)]
-    addr: SocketAddr,
+    /// The worker: a component, as `cargo build --target wasm32-wasip2` makes it. `main` of the
+    /// configuration file unless given.
+    worker: Option<PathBuf>,
+    /// The configuration file. `pairway.toml` in this directory, if there is one, unless given.
+    #[arg(long, env = "PAIRWAY_CONFIG", value_name = "FILE")]
+    config: Option<PathBuf>,
+    /// Where to listen. Port 0 takes a free one. 127.0.0.1:8787 unless given.
+    #[arg(long, env = "PAIRWAY_ADDR", value_name = "HOST:PORT")]
+    addr: Option<SocketAddr>,
     /// A variable in the worker's environment. May be given several times.
     #[arg(long = "var", value_name = "NAME=VALUE", value_parser = pair)]
     vars: Vec<(String, String)>,
-    /// How many connections one instance of the worker may serve at a time. With 1 a fault takes down one
-    /// connection.
-    #[arg(long, env = "PAIRWAY_SOCKETS_PER_INSTANCE", value_name = "N", default_value_t = 1,
+    /// How many connections one instance of the worker may serve at a time. 1 unless given: a fault takes
+    /// down one connection.
+    #[arg(long, env = "PAIRWAY_SOCKETS_PER_INSTANCE", value_name = "N",
           value_parser = clap::value_parser!(u32).range(1..))]
-    sockets_per_instance: u32,
+    sockets_per_instance: Option<u32>,
     /// Set a limit, such as message_bytes=1048576. May be given several times; see `pairway limits`.
     #[arg(long = "limit", value_name = "NAME=VALUE", value_parser = limit)]
     limits: Vec<(String, u64)>,
@@ -92,13 +100,30 @@ fn limit(text: &str) -> Result<(String, u64), String> {
 }
 
 impl Serve {
-    fn config(&self) -> Result<Config> {
+    /// The worker and the configuration: flags before the environment before the file before defaults.
+    fn config(&self) -> Result<(PathBuf, Config)> {
+        let file = File::read(self.config.as_deref())?;
+        let worker = self
+            .worker
+            .clone()
+            .or(file.main)
+            .context("no worker: give its file, or `main` in pairway.toml")?;
         let mut config = Config::default();
-        config.addr = self.addr;
+        config.addr = self.addr.or(file.addr).unwrap_or(config.addr);
+        config.vars.extend(file.vars);
         config.vars.extend(self.vars.iter().cloned());
-        config.sockets_per_instance = self.sockets_per_instance;
-        for (name, value) in &self.limits {
-            config.limits.set(name, *value)?;
+        config.sockets_per_instance = self
+            .sockets_per_instance
+            .or(file.sockets_per_instance)
+            .unwrap_or(config.sockets_per_instance);
+        let flags = self.limits.iter().map(|(name, value)| (name, *value));
+        for (name, value) in file
+            .limits
+            .iter()
+            .map(|(name, value)| (name, *value))
+            .chain(flags)
+        {
+            config.limits.set(name, value)?;
         }
         if !self.no_cache {
             config.cache_dir = self.cache_dir.clone().or_else(default_cache_dir);
@@ -113,7 +138,7 @@ impl Serve {
             // Wasmtime wants it absolute.
             config.cache_dir = Some(directory.canonicalize()?);
         }
-        Ok(config)
+        Ok((worker, config))
     }
 
     fn runtime(&self) -> Result<tokio::runtime::Runtime> {
@@ -175,13 +200,13 @@ pub(crate) fn run(cli: Cli) -> Result<ExitCode> {
 }
 
 async fn run_server(serve: &Serve) -> Result<ExitCode> {
-    let config = serve.config()?;
+    let (worker, config) = serve.config()?;
     // Signals are caught from here on, so that one during a long compilation is not lost.
     let (mut interrupt, mut terminate) = (
         signal(SignalKind::interrupt())?,
         signal(SignalKind::terminate())?,
     );
-    let worker = Worker::load(&serve.worker, &config)?;
+    let worker = Worker::load(&worker, &config)?;
     let name = worker.name().to_owned();
     let server = Server::bind(worker, &config).await?;
     announce(&name, server.local_addr());

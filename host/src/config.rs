@@ -123,6 +123,10 @@ limits! {
     /// Milliseconds from begin to end that a turn may take, blocking calls included; then the instance
     /// dies.
     turn_wall_ms = 60_000;
+    /// Bytes that one turn may send, over all sockets. More: `send` is refused with `outbox-full`.
+    turn_bytes = 256 * 1024 * 1024;
+    /// Things that one turn may ask for. More: the instance dies.
+    turn_effects = 1_000_000;
     /// Bytes of linear memory of one instance. More: the allocation fails in the guest. Cloudflare: 128 MB.
     memory_bytes = 128 * 1024 * 1024;
     /// Bytes of the guest's stack. More: the instance dies.

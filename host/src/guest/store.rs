@@ -116,7 +116,9 @@ pub(crate) struct Effects {
     /// Where the turn's own frames begin.
     pub(crate) from: usize,
     pub(crate) staged: Vec<Staged>,
-    /// Bytes staged for the socket that was sent on last, and for the others.
+    /// Bytes staged for all sockets,
+    total: usize,
+    /// for the socket that was sent on last, and for the others.
     current: (SocketId, usize),
     others: HashMap<SocketId, usize>,
 }
@@ -135,7 +137,13 @@ impl Effects {
     }
 
     /// Note that the frames behind `from` are for this connection.
-    pub(crate) fn stage_frames(&mut self, socket: SocketId, outbox: Arc<Outbox>, from: usize) {
+    pub(crate) fn stage_frames(
+        &mut self,
+        socket: SocketId,
+        outbox: Arc<Outbox>,
+        from: usize,
+        limits: &Limits,
+    ) -> wasmtime::Result<()> {
         let to = self.frames.len();
         self.count(socket, to - from);
         if let Some(Staged::Frames {
@@ -146,18 +154,38 @@ impl Effects {
             && *last == socket
         {
             range.end = to;
-            return;
+            return Ok(());
         }
-        self.staged.push(Staged::Frames {
+        let staged = Staged::Frames {
             socket,
             outbox,
             range: from..to,
-        });
+        };
+        self.stage(staged, limits)
     }
 
     pub(crate) fn count(&mut self, socket: SocketId, bytes: usize) {
         self.staged_bytes(socket);
         self.current.1 += bytes;
+        self.total += bytes;
+    }
+
+    /// Add to what the turn asks for. Beyond the bound the guest traps: no worker asks for that much, but a
+    /// loop does.
+    pub(crate) fn stage(&mut self, staged: Staged, limits: &Limits) -> wasmtime::Result<()> {
+        if self.staged.len() as u64 >= limits.turn_effects {
+            wasmtime::bail!(
+                "a turn asked for more than {} things (limit turn_effects)",
+                limits.turn_effects
+            );
+        }
+        self.staged.push(staged);
+        Ok(())
+    }
+
+    /// Bytes that the turn has staged so far, over all sockets.
+    pub(crate) fn total_bytes(&self) -> usize {
+        self.total
     }
 
     /// Begin a turn whose frames go behind what is in this buffer.

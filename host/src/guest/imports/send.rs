@@ -58,7 +58,7 @@ fn send(
     };
     let state = store.data_mut();
     state.effects.frames = frames;
-    Ok(state.finish_send(&end, read?, from))
+    state.finish_send(&end, read?, from)
 }
 
 /// What [`stage`] made of a message.
@@ -91,40 +91,45 @@ pub(super) fn stage(end: &End, message: MessageRef<'_>, frames: &mut Vec<u8>) ->
 }
 
 impl GuestState {
-    /// Stage what was encoded behind `from`, unless the socket's outbox is full.
+    /// Stage what was encoded behind `from`, unless the socket's outbox, or the turn, is full.
     pub(super) fn finish_send(
         &mut self,
         end: &Arc<End>,
         encoded: Encoded,
         from: usize,
-    ) -> Result<(), WitError> {
-        let hard = size(self.host.limits.outbox_hard_bytes);
+    ) -> wasmtime::Result<Result<(), WitError>> {
+        let limits = &self.host.limits;
+        let hard = size(limits.outbox_hard_bytes);
         let staged = self.effects.staged_bytes(end.id());
+        let room = size(limits.turn_bytes).saturating_sub(self.effects.total_bytes());
+        // One message larger than the bounds is taken by an empty outbox, and as the first of a turn.
+        let is_first = self.effects.total_bytes() == 0;
+        let is_full = |before: usize, bytes: usize| {
+            (before > 0 && before + bytes > hard) || (!is_first && bytes > room)
+        };
         match encoded {
             Encoded::Frame(outbox) => {
                 let before = outbox.buffered() + staged;
-                if before > 0 && before + self.effects.frames.len() - from > hard {
+                if is_full(before, self.effects.frames.len() - from) {
                     self.effects.frames.truncate(from);
                     outbox.refuse();
-                    return Err(WitError::OutboxFull(before as u64));
+                    return Ok(Err(WitError::OutboxFull(before as u64)));
                 }
-                self.effects.stage_frames(end.id(), outbox, from);
-                Ok(())
+                self.effects.stage_frames(end.id(), outbox, from, limits)?;
             }
             Encoded::Message(peer, message) => {
                 let before = peer.waiting_bytes() + staged;
-                if before > 0 && before + message.cost() > hard {
+                if is_full(before, message.cost()) {
                     end.want_drain();
-                    return Err(WitError::OutboxFull(before as u64));
+                    return Ok(Err(WitError::OutboxFull(before as u64)));
                 }
                 self.effects.count(end.id(), message.cost());
-                self.effects
-                    .staged
-                    .push(Staged::Message { to: peer, message });
-                Ok(())
+                let staged = Staged::Message { to: peer, message };
+                self.effects.stage(staged, limits)?;
             }
-            Encoded::Dropped => Ok(()),
-            Encoded::Refused(error) => Err(error),
+            Encoded::Dropped => {}
+            Encoded::Refused(error) => return Ok(Err(error)),
         }
+        Ok(Ok(()))
     }
 }

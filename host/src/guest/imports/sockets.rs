@@ -46,7 +46,7 @@ impl HostWebSocket for GuestState {
         let end = Arc::clone(self.end(&socket)?);
         let from = self.effects.frames.len();
         let encoded = send::stage(&end, as_ref(&message), &mut self.effects.frames);
-        Ok(self.finish_send(&end, encoded, from))
+        self.finish_send(&end, encoded, from)
     }
 
     fn close(
@@ -98,18 +98,14 @@ impl HostWebSocket for GuestState {
 
     fn pause(&mut self, socket: Socket) -> wasmtime::Result<()> {
         let end = Arc::clone(self.end(&socket)?);
-        self.effects
-            .staged
-            .push(Staged::Pause { end, paused: true });
-        Ok(())
+        let staged = Staged::Pause { end, paused: true };
+        self.effects.stage(staged, &self.host.limits)
     }
 
     fn resume(&mut self, socket: Socket) -> wasmtime::Result<()> {
         let end = Arc::clone(self.end(&socket)?);
-        self.effects
-            .staged
-            .push(Staged::Pause { end, paused: false });
-        Ok(())
+        let staged = Staged::Pause { end, paused: false };
+        self.effects.stage(staged, &self.host.limits)
     }
 
     fn attachment(&mut self, socket: Socket) -> wasmtime::Result<Option<Vec<u8>>> {
@@ -179,7 +175,7 @@ impl Host for GuestState {
             let from = self.effects.frames.len();
             let encoded = send::stage(&end, as_ref(&message), &mut self.effects.frames);
             let is_taken = !matches!(encoded, send::Encoded::Dropped);
-            if self.finish_send(&end, encoded, from).is_ok() && is_taken {
+            if self.finish_send(&end, encoded, from)?.is_ok() && is_taken {
                 taken += 1;
             }
         }

@@ -19,15 +19,15 @@ impl Host for GuestState {
         let token = self.next_id();
         self.timers.insert(token);
         let delay = Duration::from_millis(delay_ms);
-        self.effects
-            .staged
-            .push(Staged::StartTimer { token, delay });
+        let staged = Staged::StartTimer { token, delay };
+        self.effects.stage(staged, &self.host.limits)?;
         Ok(Ok(token))
     }
 
     fn cancel(&mut self, token: Token) -> wasmtime::Result<()> {
         if self.timers.remove(&token) {
-            self.effects.staged.push(Staged::CancelTimer { token });
+            let staged = Staged::CancelTimer { token };
+            self.effects.stage(staged, &self.host.limits)?;
         }
         Ok(())
     }
