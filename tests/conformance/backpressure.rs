@@ -1,7 +1,7 @@
 //! Slow readers and slow workers: every queue has a bound, and nobody pays for another's slowness.
 
 use crate::support::{Binary, Client, Host, Observer, Raw, frames, until};
-use crate::{COMMANDER, OUTBOX};
+use crate::{COMMANDER, LATE, OUTBOX};
 
 #[tokio::test]
 async fn a_flood_to_a_stalled_reader_arrives_in_order_and_others_stay_responsive() {
@@ -20,7 +20,7 @@ async fn a_flood_to_a_stalled_reader_arrives_in_order_and_others_stay_responsive
 #[tokio::test]
 async fn a_client_that_does_not_read_is_not_read_and_nothing_is_lost() {
     let host = Host::with(COMMANDER, |config| {
-        config.limits.outbox_soft_bytes = 64 * 1024
+        config.limits.outbox_soft_bytes = 64 * 1024;
     })
     .await;
     let mut raw = Raw::open_narrow(host.address, "/").await;
@@ -48,7 +48,7 @@ async fn a_client_that_does_not_read_is_not_read_and_nothing_is_lost() {
 #[tokio::test]
 async fn a_client_that_reads_no_pongs_is_not_read_either() {
     let host = Host::with(COMMANDER, |config| {
-        config.limits.outbox_soft_bytes = 64 * 1024
+        config.limits.outbox_soft_bytes = 64 * 1024;
     })
     .await;
     let mut raw = Raw::open_narrow(host.address, "/").await;
@@ -111,6 +111,44 @@ async fn send_is_refused_when_the_outbox_is_full_and_drain_tells_when_there_is_r
 }
 
 #[tokio::test]
+async fn a_worker_that_waits_for_room_is_never_refused() {
+    let host = Host::with(COMMANDER, |config| {
+        config.limits.outbox_soft_bytes = 64 * 1024;
+        config.limits.outbox_hard_bytes = 256 * 1024;
+    })
+    .await;
+    let mut raw = Raw::open_narrow(host.address, "/").await;
+    raw.send("patient 500 100000").await;
+    for _ in 0..500 {
+        assert_eq!(raw.frame().await.payload.len(), 100_000);
+    }
+}
+
+#[tokio::test]
+async fn a_socket_that_nobody_accepts_holds_so_much_and_no_more() {
+    is_held_back(LATE, "/never", &[]).await;
+}
+
+#[tokio::test]
+async fn a_worker_that_does_not_take_its_messages_is_sent_so_much_and_no_more() {
+    is_held_back(COMMANDER, "/", &frames::text("stall 60000")).await;
+}
+
+/// A client that sends 100 MB to a worker that takes nothing must get stuck, while others do not.
+async fn is_held_back(worker: &'static str, target: &str, first: &[u8]) {
+    let host = Host::start(worker).await;
+    let mut raw = Raw::open(host.address, target).await;
+    raw.write(first).await;
+    let writing = raw.write_along(frames::binary(&[0; 10_000]).repeat(10_000));
+    // The other is served more often than it takes to read 100 MB.
+    let mut other = Client::connect(host.address, "/observe").await;
+    for _ in 0..2_000 {
+        other.ask("hello", "hello").await;
+    }
+    assert!(!writing.is_finished(), "100 MB were read that nobody takes");
+}
+
+#[tokio::test]
 async fn one_message_that_is_larger_than_an_outbox_is_taken_into_an_empty_one() {
     let host = Host::with(OUTBOX, |config| {
         config.sockets_per_instance = 2;
@@ -131,7 +169,6 @@ async fn a_peer_that_goes_on_not_reading_is_given_up_with_1013() {
         config.sockets_per_instance = 2;
         config.limits.outbox_soft_bytes = 64 * 1024;
         config.limits.outbox_stall_ms = 200;
-        config.limits.close_timeout_ms = 500;
     })
     .await;
     let mut observer = Observer::connect(host.address).await;
@@ -139,6 +176,14 @@ async fn a_peer_that_goes_on_not_reading_is_given_up_with_1013() {
     raw.send("fill 65536").await;
     assert!(observer.line().await.starts_with("full"));
     observer.expect("close 1006 false ok").await;
+    // If it reads at last, it gets what was sent before, and is told.
+    let mut frame = raw.frame().await;
+    while frame.first == frames::FIN | frames::BINARY {
+        frame = raw.frame().await;
+    }
+    assert_eq!(frame.into_close().0, 1013);
+    raw.expect_end().await;
+    drop(raw);
     until("the socket to be gone", || {
         host.counters.sockets_live.get() == 1
     })
@@ -214,4 +259,42 @@ async fn two_thousand_sockets_of_one_instance_are_served_while_one_floods_and_ne
         resident < 300 * 1024,
         "{resident} KiB for {MANY} sockets and a client that does not read"
     );
+}
+
+#[tokio::test]
+async fn a_peer_that_is_given_up_and_still_reads_nothing_is_dropped() {
+    let host = Host::with(OUTBOX, |config| {
+        config.limits.outbox_soft_bytes = 64 * 1024;
+        config.limits.outbox_stall_ms = 100;
+        config.limits.close_timeout_ms = 100;
+    })
+    .await;
+    let mut raw = Raw::open_narrow(host.address, "/").await;
+    raw.send("fill 65536").await;
+    until("the socket to be gone", || {
+        host.counters.sockets.get() == 1 && host.counters.sockets_live.get() == 0
+    })
+    .await;
+    raw.until_end().await;
+}
+
+#[tokio::test]
+async fn a_client_that_reads_nothing_is_dropped_when_its_worker_has_died() {
+    let host = Host::with(OUTBOX, |config| {
+        config.sockets_per_instance = 2;
+        config.limits.close_timeout_ms = 200;
+    })
+    .await;
+    let mut stalled = Raw::open_narrow(host.address, "/").await;
+    let mut other = Raw::open(host.address, "/observe").await;
+    stalled.send("fill 65536").await;
+    assert!(other.frame().await.into_text().starts_with("full"));
+    other.send("die").await;
+    other.expect_failed(1011).await;
+    drop(other);
+    until("the sockets to be gone", || {
+        host.counters.sockets_live.get() == 0
+    })
+    .await;
+    stalled.until_end().await;
 }

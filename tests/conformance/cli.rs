@@ -1,7 +1,10 @@
 //! The program as its user meets it. What it serves is tested elsewhere; here is what it says, and what only a
 //! whole process can show.
 
+use std::path::{Path, PathBuf};
 use std::process::Output;
+
+use tokio::process::Command;
 
 use crate::support::{Binary, Client, Raw, Request, get, within};
 use crate::{ANSWERS, COMMANDER, NOTHING};
@@ -104,6 +107,86 @@ async fn flags_set_variables_and_limits() {
     assert_eq!(large.send(host.address).await.status, 413);
 }
 
+/// A configuration file in a folder of its own.
+fn configuration(folder: &str, text: &str) -> PathBuf {
+    let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join(folder);
+    std::fs::create_dir_all(&folder).expect("the folder is ours");
+    std::fs::copy(ANSWERS, folder.join("worker.wasm")).expect("it was built");
+    let path = folder.join("pairway.toml");
+    std::fs::write(&path, text).expect("the folder is ours");
+    path
+}
+
+/// A command that serves what a configuration file says, in its folder.
+fn configured(file: &Path) -> Command {
+    let mut command = Binary::command(Binary::path());
+    command
+        .arg("serve")
+        .current_dir(file.parent().expect("it stands in a folder"));
+    command.env("PAIRWAY_CACHE_DIR", Binary::cache());
+    command
+}
+
+#[tokio::test]
+async fn the_configuration_file_of_the_folder_says_what_to_serve_and_how() {
+    let text = "main = \"worker.wasm\"\naddr = \"127.0.0.1:0\"\n[vars]\nGREETING = \"from the file\"\n\
+                [limits]\nrequest_body_bytes = 1000\n";
+    let file = configuration("configured", text);
+    let host = Binary::run(configured(&file)).await;
+    get(host.address, "/var").await.expect(200, "from the file");
+    let large = Request::get("/echo").method("POST").body(&[b'x'; 1_001]);
+    assert_eq!(large.send(host.address).await.status, 413);
+}
+
+#[tokio::test]
+async fn flags_overrule_the_environment_and_that_the_configuration_file() {
+    let text = "main = \"worker.wasm\"\naddr = \"no address of ours\"\n";
+    let file = configuration("refused", text);
+    let output = within("the program to end", configured(&file).output())
+        .await
+        .expect("it starts");
+    assert!(!output.status.success());
+    let text =
+        "main = \"worker.wasm\"\naddr = \"192.0.2.1:1\"\n[vars]\nGREETING = \"from the file\"\n";
+    let file = configuration("overruled", text);
+    let mut command = configured(&file);
+    command.current_dir("/").arg("--config").arg(&file);
+    command
+        .args(["--var", "GREETING=from the flag"])
+        .env("PAIRWAY_ADDR", "127.0.0.1:0");
+    let host = Binary::run(command).await;
+    get(host.address, "/var").await.expect(200, "from the flag");
+}
+
+#[tokio::test]
+async fn a_mistake_in_the_configuration_file_is_an_error_that_names_it() {
+    for (folder, text, word) in [
+        (
+            "unknown-key",
+            "main = \"worker.wasm\"\nport = 8787\n",
+            "port",
+        ),
+        (
+            "unknown-limit",
+            "main = \"worker.wasm\"\n[limits]\nmessage_size = 1\n",
+            "message_size",
+        ),
+        ("no-toml", "main: worker.wasm\n", "pairway.toml"),
+        ("no-main", "addr = \"127.0.0.1:0\"\n", "main"),
+    ] {
+        let file = configuration(folder, text);
+        let output = within("the program to end", configured(&file).output())
+            .await
+            .expect("it starts");
+        let err = String::from_utf8(output.stderr).expect("it writes UTF-8");
+        assert!(!output.status.success(), "{folder}");
+        assert!(
+            err.contains(word) && !err.contains("panicked"),
+            "{folder}: {err}"
+        );
+    }
+}
+
 #[tokio::test]
 async fn what_the_worker_prints_is_in_the_log() {
     let mut host = Binary::serve(ANSWERS, &[]).await;
@@ -114,6 +197,13 @@ async fn what_the_worker_prints_is_in_the_log() {
         .await
         .expect(500, "Internal Server Error");
     host.logs("the handler failed").await;
+}
+
+#[tokio::test]
+async fn what_the_worker_prints_over_its_rate_is_dropped_and_counted() {
+    let mut host = Binary::serve(ANSWERS, &["--limit", "log_bytes_per_second=1000"]).await;
+    get(host.address, "/log-flood").await.expect(200, "logged");
+    host.logs("bytes of the worker's output were dropped").await;
 }
 
 #[tokio::test]

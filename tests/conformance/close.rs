@@ -135,7 +135,14 @@ async fn a_second_close_sends_nothing() {
 
 #[tokio::test]
 async fn the_peers_close_is_answered_with_its_code_and_reason_before_the_worker_hears_of_it() {
-    for (code, reason) in [(1000, "bye"), (4999, "é"), (1001, ""), (3000, "𝄞")] {
+    let long = "r".repeat(123);
+    for (code, reason) in [
+        (1000, "bye"),
+        (4999, "é"),
+        (1001, ""),
+        (3000, "𝄞"),
+        (1014, &long),
+    ] {
         let (_host, mut observer, mut raw) = observed().await;
         raw.write(&frames::close(code, reason)).await;
         raw.expect_close(code, reason).await;
@@ -306,4 +313,75 @@ async fn a_connection_is_given_back_though_its_client_keeps_its_side_open() {
         host.counters.connections_live.get() == 0
     })
     .await;
+}
+
+#[tokio::test]
+async fn both_sides_may_close_at_once() {
+    let (_host, mut observer, mut raw) = observed().await;
+    raw.write(
+        &[
+            frames::text("close 4001 ours"),
+            frames::close(3333, "theirs"),
+        ]
+        .concat(),
+    )
+    .await;
+    raw.expect_close(4001, "ours").await;
+    raw.expect_end().await;
+    observer.expect("message Open close 4001 ours").await;
+    observer
+        .expect("close 3333 true Closed Closed ok theirs")
+        .await;
+    observer.expect_nothing().await;
+}
+
+#[tokio::test]
+async fn a_close_inside_a_fragmented_message_ends_the_socket_and_the_fragment_is_lost() {
+    let (_host, mut observer, mut raw) = observed().await;
+    raw.write(
+        &[
+            frames::frame(frames::TEXT, b"begun"),
+            frames::close(1000, "bye"),
+        ]
+        .concat(),
+    )
+    .await;
+    raw.expect_close(1000, "bye").await;
+    raw.expect_end().await;
+    observer
+        .expect("close 1000 true Closed Closed ok bye")
+        .await;
+    observer.expect_nothing().await;
+}
+
+#[tokio::test]
+async fn a_peer_may_answer_with_the_code_that_the_worker_chose() {
+    // The worker may choose from more codes than a peer may begin with.
+    for code in [1016, 2999] {
+        let (_host, mut observer, mut raw) = observed().await;
+        raw.send(&format!("close {code}")).await;
+        raw.expect_close(code, "").await;
+        raw.write(&frames::close(code, "")).await;
+        raw.expect_end().await;
+        observer.expect(&format!("message Open close {code}")).await;
+        observer
+            .expect(&format!("close {code} true Closed Closed ok "))
+            .await;
+    }
+}
+
+#[tokio::test]
+async fn a_connection_is_given_back_though_its_client_goes_on_sending() {
+    let host = Host::with(COMMANDER, |config| config.limits.linger_ms = 100).await;
+    let mut raw = Raw::open(host.address, "/").await;
+    raw.write(&frames::close(1000, "")).await;
+    raw.expect_close(1000, "").await;
+    let sending = raw.write_again_and_again(frames::text("too late"), Duration::from_millis(10));
+    until("the connection to be given back", || {
+        host.counters.connections_live.get() == 0
+    })
+    .await;
+    within("the end to be noticed", sending)
+        .await
+        .expect("writing fails, and that is all");
 }

@@ -1,5 +1,6 @@
 //! Shutting down: sockets are told, requests are finished, and nobody is waited for without a bound.
 
+use std::sync::Arc;
 use std::time::Instant;
 
 use tokio::net::TcpStream;
@@ -116,4 +117,44 @@ async fn a_close_handshake_under_way_is_finished() {
     raw.expect_end().await;
     drop(raw);
     host.stopped().await;
+}
+
+#[tokio::test]
+async fn a_handshake_under_way_is_finished_and_its_socket_closed() {
+    let mut host = Host::start(ANSWERS).await;
+    let mut raw = Raw::connect(host.address).await;
+    raw.write(&Request::upgrade("/late-upgrade?ms=300").to_bytes())
+        .await;
+    until("the request to be under way", || {
+        host.counters.requests.get() == 1
+    })
+    .await;
+    host.shut_down();
+    assert_eq!(raw.answer().await.status, 101);
+    raw.expect_text("welcome").await;
+    assert_eq!(raw.frame().await.into_close().0, 1001);
+    raw.write(&frames::close(1001, "")).await;
+    raw.expect_end().await;
+    drop(raw);
+    host.stopped().await;
+}
+
+#[test]
+fn a_host_whose_runtime_is_dropped_leaves_nothing_behind() {
+    let runtime = tokio::runtime::Runtime::new().expect("a runtime");
+    let (host, client) = runtime.block_on(async {
+        let host = Host::start(COMMANDER).await;
+        let mut client = Client::connect(host.address, "/").await;
+        client.ask("sleep 60000 word", "start word").await;
+        (host, client)
+    });
+    let counters = Arc::clone(&host.counters);
+    drop(runtime);
+    drop((host, client));
+    assert_eq!(counters.instances_live.get(), 0);
+    assert_eq!(
+        Arc::strong_count(&counters),
+        1,
+        "something of the host is still there"
+    );
 }

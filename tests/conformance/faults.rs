@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use pairway_host::{Config, Error, Server};
 
-use crate::support::{Client, Host, Raw, Request, config, get, load, until, within};
+use crate::support::{Client, Host, Raw, Request, config, frames, get, load, until, within};
 use crate::{COMMAND, COMMANDER, FAULTY, NOTHING, STRANGER};
 
 /// Send a command that makes the worker go wrong: its client must see Close 1011, and the end.
@@ -209,4 +209,64 @@ async fn limits_that_cannot_be_kept_are_refused() {
         Err(error) => Err(error),
     };
     assert!(matches!(refused, Err(Error::Config(_))), "{refused:?}");
+}
+
+#[tokio::test]
+async fn a_response_of_a_turn_that_goes_wrong_never_leaves() {
+    let host = Host::start(FAULTY).await;
+    assert_eq!(get(host.address, "/answer-then-panic").await.status, 500);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_fault_amid_the_traffic_of_many_leaves_nobody_hanging() {
+    let host = Host::shared(FAULTY).await;
+    for round in 1..=5 {
+        let mut clients = Vec::new();
+        for _ in 0..50 {
+            clients.push(Raw::open(host.address, "/").await);
+        }
+        let talking: Vec<_> = clients
+            .into_iter()
+            .enumerate()
+            .map(|(at, raw)| tokio::spawn(talk(raw, at == 25)))
+            .collect();
+        for talking in talking {
+            within("everybody to be told", talking)
+                .await
+                .expect("each gets Close 1011, then the end");
+        }
+        assert_eq!(host.counters.faults.get(), round);
+    }
+}
+
+/// Send and receive until the worker has gone wrong, for which one of the clients asks.
+async fn talk(mut raw: Raw, asks: bool) {
+    for said in 0.. {
+        let word = if asks && said == 20 { "panic" } else { "hello" };
+        raw.send(word).await;
+        let frame = raw.frame().await;
+        if frame.first == frames::FIN | frames::CLOSE {
+            assert_eq!(frame.into_close().0, 1011);
+            return raw.expect_end().await;
+        }
+        assert_eq!(frame.into_text(), "hello");
+    }
+}
+
+#[tokio::test]
+async fn the_bound_on_cpu_time_is_for_each_turn() {
+    let host = Host::with(FAULTY, |config| config.limits.turn_cpu_ms = 400).await;
+    let mut client = Client::connect(host.address, "/").await;
+    for _ in 0..10 {
+        client.ask("burn", "burn").await;
+    }
+    assert_eq!(host.counters.faults.get(), 0);
+}
+
+#[tokio::test]
+async fn an_allocation_that_fails_is_no_fault() {
+    let host = Host::start(FAULTY).await;
+    let mut client = Client::connect(host.address, "/").await;
+    client.ask("too much at once", "too much at once").await;
+    client.ask("still here", "still here").await;
 }

@@ -240,3 +240,43 @@ async fn a_client_that_asks_first_whether_to_send_its_body_is_told_to() {
     raw.write(body).await;
     raw.answer().await.expect(200, "body");
 }
+
+#[tokio::test]
+async fn a_client_that_wants_the_connection_closed_gets_its_answer_and_the_end() {
+    let host = Host::start(ANSWERS).await;
+    let mut raw = Raw::connect(host.address).await;
+    raw.write(
+        &Request::get("/forbidden")
+            .with("Connection", "close")
+            .to_bytes(),
+    )
+    .await;
+    let answer = raw.answer().await;
+    answer.expect(403, "no");
+    raw.expect_end().await;
+}
+
+#[tokio::test]
+async fn a_uri_that_is_absolute_already_stays_as_it_is() {
+    let host = Host::start(ANSWERS).await;
+    let answer = get(host.address, "http://other.test/request?a").await;
+    assert_eq!(
+        answer.text().lines().nth(1),
+        Some("uri http://other.test/request?a")
+    );
+}
+
+#[tokio::test]
+async fn headers_need_not_be_text() {
+    let host = Host::start(ANSWERS).await;
+    let mut raw = Raw::connect(host.address).await;
+    raw.write(b"GET /request HTTP/1.1\r\nHost: worker.test\r\nX-Bytes: a\xffb\r\n\r\n")
+        .await;
+    let answer = raw.answer().await;
+    assert_eq!(answer.status, 200);
+    assert!(
+        answer.text().contains("header x-bytes: a\u{fffd}b"),
+        "{}",
+        answer.text()
+    );
+}

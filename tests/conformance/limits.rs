@@ -3,7 +3,7 @@
 use crate::support::{
     Answer, Client, Host, Observer, Raw, Request, frames, get, pattern, until, within,
 };
-use crate::{ANSWERS, COMMANDER, ENDS};
+use crate::{ANSWERS, COMMANDER, ENDS, OUTBOX};
 
 const MESSAGE_MAX: usize = 32 * 1024 * 1024;
 
@@ -231,4 +231,38 @@ async fn a_request_body_that_does_not_come_to_its_end_is_a_408() {
         .to_bytes();
     raw.write(&whole[..whole.len() - 1]).await;
     assert_eq!(raw.answer().await.status, 408);
+}
+
+#[tokio::test]
+async fn a_turn_sends_so_much_over_all_sockets_and_drain_says_when_to_go_on() {
+    let host = Host::with(OUTBOX, |config| {
+        config.sockets_per_instance = 3;
+        config.limits.turn_bytes = 100_000;
+        config.limits.outbox_stall_ms = 200;
+    })
+    .await;
+    let mut observer = Observer::connect(host.address).await;
+    let mut other = Client::connect(host.address, "/").await;
+    other.ask("hello", "hello").await;
+    let mut raw = Raw::open(host.address, "/").await;
+    raw.send("fill-and-try-others 10000").await;
+    for _ in 0..9 {
+        assert_eq!(raw.frame().await.payload.len(), 10_000);
+    }
+    assert!(observer.line().await.starts_with("full 9 OutboxFull"));
+    assert!(observer.line().await.starts_with("other OutboxFull"));
+    // Every socket on which it was refused hears of the room there is; none is taken for a slow reader.
+    observer.expect("drain 0 true").await;
+    observer.expect("drain 0 true").await;
+    other.ask("still here", "still here").await;
+}
+
+#[tokio::test]
+async fn a_turn_asks_for_so_many_things_and_a_worker_that_asks_for_more_is_stopped() {
+    let host = Host::with(ENDS, |config| config.limits.turn_effects = 1_000).await;
+    assert_eq!(get(host.address, "/timers").await.status, 500);
+    assert_eq!(host.counters.faults.get(), 1);
+    get(host.address, "/nowhere")
+        .await
+        .expect(200, "unknown path");
 }

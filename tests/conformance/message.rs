@@ -255,3 +255,79 @@ async fn sockets_of_one_instance_reach_each_other_in_order() {
         assert_eq!(next, [MESSAGES; SENDERS]);
     }
 }
+
+#[tokio::test]
+async fn the_longest_form_of_a_header_may_arrive_byte_by_byte() {
+    let host = Host::start(COMMANDER).await;
+    let mut raw = Raw::open(host.address, "/").await;
+    let payload = pattern(70_000);
+    let bytes = frames::binary(&payload);
+    for byte in &bytes[..20] {
+        raw.write(&[*byte]).await;
+    }
+    raw.write(&bytes[20..]).await;
+    assert!(raw.frame().await.payload == payload, "it came back changed");
+}
+
+#[tokio::test]
+async fn a_message_may_have_a_hundred_thousand_fragments() {
+    let host = Host::start(COMMANDER).await;
+    let mut raw = Raw::open(host.address, "/").await;
+    let mut bytes = frames::frame(frames::TEXT, b"");
+    bytes.extend(frames::frame(frames::CONTINUATION, b"").repeat(50_000));
+    bytes.extend(frames::frame(frames::CONTINUATION, b"x").repeat(50_000));
+    bytes.extend(frames::frame(frames::FIN | frames::CONTINUATION, b""));
+    raw.write(&bytes).await;
+    raw.expect_text(&"x".repeat(50_000)).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_others_send_to_a_socket_and_its_own_answers_keep_their_order_each() {
+    const SENDERS: usize = 10;
+    let host = Host::shared(COMMANDER).await;
+    let mut observer = Client::connect(host.address, "/observe").await;
+    observer.ask("ready", "ready").await;
+    let sending: Vec<_> = (0..SENDERS)
+        .map(|sender| {
+            tokio::spawn(async move {
+                let mut client = Client::connect(host.address, "/").await;
+                for at in 0..200 {
+                    client
+                        .ask(&format!("echo {sender} {at}"), &format!("{sender} {at}"))
+                        .await;
+                }
+                client
+            })
+        })
+        .collect();
+    let mut next = [0; SENDERS];
+    let mut answers = 0;
+    while next != [200; SENDERS] {
+        // Its own messages are in flight all the time.
+        observer
+            .send_all((0..10).map(|at| format!("own {}", answers + at)))
+            .await;
+        for _ in 0..10 {
+            loop {
+                let line = observer.text().await;
+                let words: Vec<&str> = line.split(' ').collect();
+                match words[..] {
+                    ["own", at] => {
+                        assert_eq!(at, answers.to_string());
+                        answers += 1;
+                        break;
+                    }
+                    ["message", "Open", "echo", sender, at] => {
+                        let sender: usize = sender.parse().unwrap();
+                        assert_eq!(at, next[sender].to_string(), "of {sender}");
+                        next[sender] += 1;
+                    }
+                    _ => panic!("{line}"),
+                }
+            }
+        }
+    }
+    for sending in sending {
+        sending.await.expect("every message comes back in order");
+    }
+}

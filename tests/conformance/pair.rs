@@ -1,13 +1,18 @@
 //! The two ends of a pair, before and besides a client.
 
 use crate::ENDS;
-use crate::support::{Client, Host, get};
+use crate::support::{Client, Host, get, until};
 
 /// The lines with which the guest answers.
 async fn lines(target: &str) -> Vec<String> {
     let host = Host::start(ENDS).await;
     let answer = get(host.address, target).await;
     assert_eq!(answer.status, 200, "{answer:?}");
+    // Pairs that stay within the instance do not keep it.
+    until("the instance to be gone", || {
+        host.counters.instances_live.get() == 0
+    })
+    .await;
     answer.text().lines().map(str::to_owned).collect()
 }
 

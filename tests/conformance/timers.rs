@@ -18,7 +18,7 @@ async fn a_timer_goes_off_after_its_time_and_not_before() {
             .parse()
             .unwrap();
         assert!(
-            (milliseconds..milliseconds + 2_000).contains(&elapsed),
+            (milliseconds..milliseconds + 10_000).contains(&elapsed),
             "{elapsed} ms instead of {milliseconds}"
         );
     }
@@ -33,7 +33,7 @@ async fn timers_go_off_in_the_order_of_their_times() {
 async fn an_interval_goes_off_again_and_again() {
     let elapsed: u64 = answer("/interval").await.parse().unwrap();
     assert!(
-        (40..2_000).contains(&elapsed),
+        (40..10_000).contains(&elapsed),
         "{elapsed} ms for three times 20"
     );
 }

@@ -324,3 +324,62 @@ async fn connections_fill_one_instance_after_the_other() {
     })
     .await;
 }
+
+#[tokio::test]
+async fn a_key_is_taken_as_it_is() {
+    // As in Cloudflare's system, which does not ask for 16 bytes in base64.
+    let answer = answer_to(&Request::upgrade("/").with("Sec-WebSocket-Key", "no key")).await;
+    assert_eq!(answer.status, 101);
+    assert!(answer.header("sec-websocket-accept").is_some());
+}
+
+#[tokio::test]
+async fn a_handshake_may_arrive_byte_by_byte() {
+    let host = Host::start(COMMANDER).await;
+    let mut raw = Raw::connect(host.address).await;
+    let all = [
+        Request::upgrade("/").to_bytes(),
+        frames::text("and a frame"),
+    ]
+    .concat();
+    for byte in all {
+        raw.write(&[byte]).await;
+    }
+    assert_eq!(raw.answer().await.status, 101);
+    raw.expect_text("and a frame").await;
+}
+
+#[tokio::test]
+async fn a_client_that_leaves_before_its_101_is_lost_to_the_worker() {
+    let host = Host::start(ANSWERS).await;
+    let mut raw = Raw::connect(host.address).await;
+    raw.write(&Request::upgrade("/late-upgrade?ms=200").to_bytes())
+        .await;
+    until("the request to be under way", || {
+        host.counters.requests.get() == 1
+    })
+    .await;
+    drop(raw);
+    until("the instance to be gone", || {
+        host.counters.instances_live.get() == 0
+    })
+    .await;
+    assert_eq!(
+        (host.counters.sockets_live.get(), host.counters.faults.get()),
+        (0, 0)
+    );
+}
+
+#[tokio::test]
+async fn of_a_pair_only_one_end_leaves() {
+    let host = Host::shared(RESPONSES).await;
+    let mut held = Raw::connect(host.address).await;
+    held.write(&Request::upgrade("/hold").to_bytes()).await;
+    until("the request to be under way", || {
+        host.counters.requests.get() == 1
+    })
+    .await;
+    let first = Request::upgrade("/both-ends").send(host.address).await;
+    assert_eq!(first.status, 101);
+    held.answer().await.expect(200, "AlreadyUsed");
+}

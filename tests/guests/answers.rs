@@ -32,6 +32,20 @@ async fn fetch(mut req: Request, env: Env, _ctx: Context) -> Result<Response> {
         }
         "/fail" => Err(Error::from("the handler failed")),
         "/bad-response" => Ok(Response::ok("out of range")?.with_status(700)),
+        "/late-upgrade" => {
+            let milliseconds = req
+                .query("ms")
+                .and_then(|text| text.parse().ok())
+                .unwrap_or(100);
+            sleep(Duration::from_millis(milliseconds)).await;
+            let (mut socket, response) = req.upgrade()?.accept()?;
+            socket.send("welcome")?;
+            spawn(async move {
+                while socket.recv().await?.is_some() {}
+                Ok(())
+            });
+            Ok(response)
+        }
         "/upgrade-helper" => {
             let (mut socket, response) = req.upgrade()?.protocol("chat").accept()?;
             socket.send("welcome")?;
@@ -48,6 +62,12 @@ async fn fetch(mut req: Request, env: Env, _ctx: Context) -> Result<Response> {
                 .collect::<Vec<_>>()
                 .join("\n"),
         ),
+        "/log-flood" => {
+            for at in 0..100 {
+                console_log!("{at:>100}");
+            }
+            Response::ok("logged")
+        }
         "/log" => {
             console_log!("a line on {}", "stdout");
             console_error!("a line on {}", "stderr");

@@ -95,6 +95,14 @@ async fn obey(socket: &WebSocket, command: &str) -> Result<()> {
             (0..number::<u32>(count)?).try_for_each(|at| socket.send(format!("f{at}")))
         }
         ["large", size] => socket.send(vec![b'x'; number(size)?]),
+        ["patient", count, size] => {
+            let mut socket = socket.clone();
+            for _ in 0..number::<u32>(count)? {
+                socket.ready().await?;
+                socket.send(vec![b'x'; number(size)?])?;
+            }
+            Ok(())
+        }
         // In its own task: other messages are handled meanwhile.
         ["sleep", milliseconds, word] => {
             socket.send(format!("start {word}"))?;

@@ -5,8 +5,8 @@ use std::cell::RefCell;
 use pairway_test_guests::sockets::ConnectOptions;
 use pairway_test_guests::{
     AcceptOptions, CloseInfo, Event, Guest, Message, Request, RequestId, SocketId, WebSocket,
-    accept, bindings, get_web_socket, http, objects, outcome, path, plain, respond, sockets, state,
-    storage, text, timers, upgrade, web_socket_pair,
+    accept, get_web_socket, http, objects, outcome, path, plain, respond, sockets, state, storage,
+    text, timers, upgrade, web_socket_pair, worker,
 };
 
 struct Ends;
@@ -325,5 +325,4 @@ fn note(socket: SocketId, line: &str) {
     });
 }
 
-#[cfg(target_family = "wasm")]
-bindings::export!(Ends);
+worker!(Ends);

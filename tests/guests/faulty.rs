@@ -17,6 +17,14 @@ async fn fetch(req: Request, _env: Env, _ctx: Context) -> Result<Response> {
     if req.path() == "/wait" {
         sleep(Duration::from_secs(60)).await;
     }
+    if req.path() == "/answer-then-panic" {
+        // Polled in the turn in which the response is given.
+        spawn(async {
+            go_wrong("panic");
+            Ok(())
+        });
+        return Response::ok("never leaves");
+    }
     if !req.is_upgrade() {
         go_wrong(req.path().trim_start_matches('/'));
         return Response::ok("alive");
@@ -51,6 +59,11 @@ fn go_wrong(how: &str) {
         "stack" => {
             black_box(deeper(0));
         }
+        "burn" => {
+            let start = std::time::Instant::now();
+            while start.elapsed().as_millis() < 100 {}
+        }
+        "too much at once" => assert!(Vec::<u8>::new().try_reserve(1 << 30).is_err()),
         "nap" => std::thread::sleep(Duration::from_secs(60)),
         _ => {}
     }

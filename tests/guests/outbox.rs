@@ -3,8 +3,8 @@
 use std::cell::RefCell;
 
 use pairway_test_guests::{
-    Event, Guest, Message, RequestId, SocketId, WebSocket, accept, bindings, get_web_socket,
-    outcome, path, respond, text, timers, upgrade, web_socket_pair,
+    Event, Guest, Message, RequestId, SocketId, WebSocket, accept, get_web_socket, outcome, path,
+    respond, text, timers, upgrade, web_socket_pair, worker,
 };
 
 struct Outbox;
@@ -52,6 +52,17 @@ fn command(id: SocketId, message: &Message) {
     };
     match words[..] {
         ["fill", size] => fill(&socket, size.parse().expect("a number")),
+        ["fill-and-try-others", size] => {
+            let size = size.parse().expect("a number");
+            fill(&socket, size);
+            SOCKETS.with_borrow(|sockets| {
+                for other in sockets.iter().filter(|other| other.id() != id) {
+                    let outcome = outcome(other.send(&Message::Binary(vec![0; size])));
+                    observe(&format!("other {outcome}"));
+                }
+            });
+        }
+        ["die"] => panic!("asked to"),
         ["room"] => observe(&format!("room {}", room(&socket))),
         ["pause", milliseconds] => {
             socket.pause();
@@ -103,5 +114,4 @@ fn observe(line: &str) {
     });
 }
 
-#[cfg(target_family = "wasm")]
-bindings::export!(Outbox);
+worker!(Outbox);

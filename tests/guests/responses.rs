@@ -3,8 +3,8 @@
 use std::cell::RefCell;
 
 use pairway_test_guests::{
-    Event, Guest, RequestId, Response, WebSocket, accept, bindings, outcome, path, plain, respond,
-    text, timers, upgrade, web_socket_pair,
+    Event, Guest, RequestId, Response, WebSocket, accept, outcome, path, plain, respond, text,
+    timers, upgrade, web_socket_pair, worker,
 };
 
 struct Responses;
@@ -63,10 +63,12 @@ fn fetch(id: RequestId, path: &str) {
             timers::start(20).expect("one timer is not too many");
             return;
         }
-        "/never" => {
+        "/hold" => {
+            LATER.with_borrow_mut(|later| later.push(id));
             timers::start(60_000).expect("one timer is not too many");
             return;
         }
+        "/both-ends" => return both_ends(id),
         "/twice" => return twice(id),
         _ => return answer(id, "fine"),
     };
@@ -87,6 +89,14 @@ fn twice(id: RequestId) {
         .send(&text(&second))
         .expect("an accepted end takes messages");
     keep(server);
+}
+
+/// One end answers this request, the other the one that is held.
+fn both_ends(id: RequestId) {
+    let (client, server) = web_socket_pair().expect("one pair is not too many");
+    respond(id, upgrade(client)).expect("a fit response");
+    let held = LATER.take().pop().expect("a request is held");
+    answer(held, &outcome(respond(held, upgrade(server))));
 }
 
 fn end() -> WebSocket {
@@ -115,5 +125,4 @@ fn keep(socket: WebSocket) {
     KEPT.with_borrow_mut(|kept| kept.push(socket));
 }
 
-#[cfg(target_family = "wasm")]
-bindings::export!(Responses);
+worker!(Responses);

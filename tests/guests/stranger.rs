@@ -1,6 +1,6 @@
 //! A worker that asks for an import no host of ours has.
 
-use pairway_test_guests::{Event, Guest, bindings};
+use pairway_test_guests::{Event, Guest, worker};
 
 mod strange {
     wit_bindgen::generate!({
@@ -24,5 +24,4 @@ impl Guest for Stranger {
     }
 }
 
-#[cfg(target_family = "wasm")]
-bindings::export!(Stranger);
+worker!(Stranger);

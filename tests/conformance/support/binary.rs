@@ -3,7 +3,7 @@
 
 use std::ffi::OsStr;
 use std::net::SocketAddr;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::Stdio;
 
 use tokio::io::{AsyncBufReadExt, AsyncRead, BufReader};
@@ -58,20 +58,21 @@ impl Binary {
 
     /// The arguments with which any test serves a worker.
     pub(crate) fn serve_arguments(worker: &str) -> Vec<String> {
-        let cache = Path::new(env!("CARGO_TARGET_TMPDIR")).join("compiled");
-        let cache = cache
-            .to_str()
-            .expect("the path of the target folder is text");
         [
             "serve",
             worker,
             "--addr",
             "127.0.0.1:0",
             "--cache-dir",
-            cache,
+            Self::cache(),
         ]
         .map(str::to_owned)
         .to_vec()
+    }
+
+    /// Where any test keeps compiled components.
+    pub(crate) fn cache() -> &'static str {
+        concat!(env!("CARGO_TARGET_TMPDIR"), "/compiled")
     }
 
     /// Start a command that serves, and read from what it says where it listens.

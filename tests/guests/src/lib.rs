@@ -77,3 +77,14 @@ pub fn path(request: &Request) -> &str {
     let path = after_scheme.find('/').map_or("/", |at| &after_scheme[at..]);
     path.split(['?', '#']).next().unwrap_or(path)
 }
+
+/// Export a worker. Natively there is nothing to export it to; then it is only checked.
+#[macro_export]
+macro_rules! worker {
+    ($worker:ident) => {
+        #[cfg(target_family = "wasm")]
+        $crate::bindings::export!($worker);
+        #[cfg(not(target_family = "wasm"))]
+        const _: fn(Vec<$crate::Event>) = <$worker as $crate::Guest>::handle;
+    };
+}
