@@ -29,11 +29,24 @@ type Sockets = HashMap<SocketId, (Arc<End>, Arc<Outbox>)>;
 pub(crate) struct OpenSocket {
     drain: Arc<Drain>,
     id: SocketId,
+    has_ended: bool,
+}
+
+impl OpenSocket {
+    /// Its connection has come to its end. Without this word it was cut off, with the runtime.
+    pub(crate) fn ended(mut self) {
+        self.has_ended = true;
+    }
 }
 
 impl Drop for OpenSocket {
     fn drop(&mut self) {
-        self.drain.sockets().remove(&self.id);
+        let removed = self.drain.sockets().remove(&self.id);
+        if let Some((end, _)) = removed
+            && !self.has_ended
+        {
+            end.forsake();
+        }
     }
 }
 
@@ -57,6 +70,7 @@ impl Drain {
         OpenSocket {
             drain: Arc::clone(self),
             id: end.id(),
+            has_ended: false,
         }
     }
 

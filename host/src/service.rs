@@ -228,7 +228,8 @@ impl Service {
         self.drain.spawn(async move {
             connection.run(early).await;
             counters.sockets_live.sub(1);
-            drop((open, seat, place));
+            open.ended();
+            drop((seat, place));
         });
     }
 }

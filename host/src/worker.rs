@@ -22,7 +22,9 @@ impl Worker {
     /// Compile a component, or take it from the cache of [`Config::cache_dir`]. This takes a while and
     /// blocks the thread.
     ///
-    /// Of the limits, `instances`, `memory_bytes` and `stack_bytes` are fixed here.
+    /// Of the limits, `instances`, `memory_bytes` and `stack_bytes` are fixed here. Each instance reserves 4 GiB of
+    /// address space, used or not, so a process that loads several workers lowers `instances`: with the
+    /// default a handful fit.
     ///
     /// # Errors
     ///

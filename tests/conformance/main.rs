@@ -15,6 +15,7 @@ mod drain;
 mod events;
 mod examples;
 mod faults;
+mod handshake;
 mod http;
 mod limits;
 mod message;

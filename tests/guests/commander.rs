@@ -70,6 +70,7 @@ async fn obey(socket: &WebSocket, command: &str) -> Result<()> {
     let words: Vec<&str> = command.split(' ').collect();
     match words[..] {
         ["note"] => Ok(()),
+        ["uri"] => socket.send(socket.request_uri().unwrap_or_default()),
         ["state"] => socket.send(format!("{:?}", socket.ready_state())),
         ["close"] => socket.close_raw(None, None),
         ["close", code] => socket.close_raw(Some(number(code)?), None),

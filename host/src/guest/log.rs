@@ -79,11 +79,7 @@ impl Lines {
         if self.since.elapsed().as_secs() >= 1 {
             self.since = Instant::now();
             self.left = self.bytes_per_second;
-            if self.dropped > 0 {
-                let dropped = std::mem::take(&mut self.dropped);
-                tracing::warn!(target: "pairway::worker", worker = &*self.worker, dropped,
-                    "bytes of the worker's output were dropped (limit log_bytes_per_second)");
-            }
+            self.tell_dropped();
         }
         let cost = line.len() as u64 + 1;
         if cost > self.left {
@@ -100,12 +96,23 @@ impl Lines {
     }
 }
 
+impl Lines {
+    fn tell_dropped(&mut self) {
+        let dropped = std::mem::take(&mut self.dropped);
+        if dropped > 0 {
+            tracing::warn!(target: "pairway::worker", worker = &*self.worker, dropped,
+                "bytes of the worker's output were dropped (limit log_bytes_per_second)");
+        }
+    }
+}
+
 impl Drop for Lines {
-    /// A panic message that does not end its line must not get lost.
+    /// A panic message that does not end its line must not get lost, nor what was dropped go untold.
     fn drop(&mut self) {
         if !self.open.is_empty() {
             self.emit();
         }
+        self.tell_dropped();
     }
 }
 

@@ -121,6 +121,8 @@ pub(crate) struct Effects {
     /// for the socket that was sent on last, and for the others.
     current: (SocketId, usize),
     others: HashMap<SocketId, usize>,
+    /// Sockets whose connection could not take all that the turn sent.
+    pub(crate) refused: HashMap<SocketId, (Arc<End>, Arc<Outbox>)>,
 }
 
 impl Effects {

@@ -15,6 +15,12 @@ impl Session {
         for staged in std::mem::take(&mut effects.staged) {
             self.apply(live, staged, &effects.frames);
         }
+        // Only now, since what the turn did send counts: it may be all that is in the way.
+        for (end, outbox) in effects.refused.into_values() {
+            if outbox.refuse() {
+                end.raise_drain();
+            }
+        }
     }
 
     fn apply(&self, live: &mut Live, staged: Staged, frames: &[u8]) {

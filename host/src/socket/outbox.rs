@@ -129,11 +129,22 @@ impl Outbox {
         wake(self.lock());
     }
 
-    /// A `send` was refused: a connection that stays above the soft bound is given up.
-    pub(crate) fn refuse(&self) {
-        self.refused.store(true, Ordering::Relaxed);
-        self.above_soft.store(true, Ordering::Relaxed);
+    /// A `send` was refused: a connection that stays above the soft bound is given up. True if it is below
+    /// by now, so that a `drain` event is due at once: nothing will be written that could bring one.
+    pub(crate) fn refuse(&self) -> bool {
+        self.refused.store(true, Ordering::SeqCst);
+        self.above_soft.store(true, Ordering::SeqCst);
+        if self.buffered.load(Ordering::SeqCst) <= self.soft {
+            return self.calm();
+        }
         self.notify();
+        false
+    }
+
+    /// The outbox is below its soft bound. True if somebody is to be told.
+    fn calm(&self) -> bool {
+        self.refused.store(false, Ordering::SeqCst);
+        self.above_soft.swap(false, Ordering::SeqCst)
     }
 
     /// The task takes what is queued and leaves its waker.
@@ -159,13 +170,8 @@ impl Outbox {
 
     /// The operating system has taken bytes. True if a `drain` event is due.
     pub(crate) fn written(&self, bytes: usize) -> bool {
-        let after = self.buffered.fetch_sub(bytes, Ordering::Relaxed) - bytes;
-        if after > self.soft || !self.above_soft.load(Ordering::Relaxed) {
-            return false;
-        }
-        self.refused.store(false, Ordering::Relaxed);
-        self.above_soft.store(false, Ordering::Relaxed);
-        true
+        let after = self.buffered.fetch_sub(bytes, Ordering::SeqCst) - bytes;
+        after <= self.soft && self.above_soft.load(Ordering::SeqCst) && self.calm()
     }
 
     /// The connection is over; what is queued, and will be, is dropped.
@@ -216,6 +222,17 @@ mod tests {
         assert!(!outbox.written(1));
         assert!(outbox.written(2));
         assert!(!outbox.written(3));
+    }
+
+    #[test]
+    fn a_refusal_by_an_outbox_that_is_empty_by_now_makes_drain_due_at_once() {
+        let outbox = Outbox::new(4);
+        assert!(outbox.refuse());
+        outbox.push(b"123456");
+        assert!(!outbox.refuse());
+        assert!(take(&outbox, &mut Vec::new()).refused);
+        assert!(outbox.written(6));
+        assert!(!take(&outbox, &mut Vec::new()).refused);
     }
 
     #[test]

@@ -112,7 +112,8 @@ impl GuestState {
                 let before = outbox.buffered() + staged;
                 if is_full(before, self.effects.frames.len() - from) {
                     self.effects.frames.truncate(from);
-                    outbox.refuse();
+                    let refused = (Arc::clone(end), outbox);
+                    self.effects.refused.insert(end.id(), refused);
                     return Ok(Err(WitError::OutboxFull(before as u64)));
                 }
                 self.effects.stage_frames(end.id(), outbox, from, limits)?;

@@ -127,6 +127,18 @@ impl End {
         }
     }
 
+    /// The connection's task was dropped before its end, with the runtime: nothing can happen to this end any
+    /// more, and it lets go of its owner, who holds it in turn.
+    pub(crate) fn forsake(&self) {
+        let mut inner = self.lock();
+        inner.link = Link::Gone;
+        inner.handshake.on_failed();
+        let claim = std::mem::replace(&mut inner.claim, Claim::Free);
+        drop(inner);
+        // Not under the lock: the owner may end with this, and its ends with it.
+        drop(claim);
+    }
+
     pub(crate) fn is_free(&self) -> bool {
         matches!(self.lock().claim, Claim::Free)
     }
