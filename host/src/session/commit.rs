@@ -23,6 +23,14 @@ impl Session {
         }
     }
 
+    /// Nothing of a turn that has failed happens; what its connection had before stays with it.
+    pub(super) fn undo(live: &mut Live, own: Option<Own<'_>>) {
+        let frames = live.instance.state().effects.undo();
+        if let Some(own) = own {
+            *own.out = frames;
+        }
+    }
+
     fn apply(&self, live: &mut Live, staged: Staged, frames: &[u8]) {
         match staged {
             Staged::Frames { outbox, range, .. } => outbox.push(&frames[range]),

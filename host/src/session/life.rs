@@ -5,7 +5,6 @@ use std::collections::HashMap;
 
 use tokio::task::AbortHandle;
 
-use super::commit::Own;
 use crate::error::Fault;
 use crate::guest::{Direct, Event, Host, Instance, Token};
 use crate::socket::SocketId;
@@ -61,14 +60,6 @@ impl Live {
             }
         }
         self.instance.turn(batch, direct, frames).await
-    }
-
-    /// Nothing of the turn that has just failed happens.
-    pub(super) fn undo(&mut self, own: Option<Own<'_>>) {
-        let frames = self.instance.state().effects.undo();
-        if let Some(own) = own {
-            *own.out = frames;
-        }
     }
 
     pub(super) fn forget_if_over(&mut self, socket: SocketId) {

@@ -176,7 +176,7 @@ impl Session {
                 let ran = live.turn(batch, direct, frames).await;
                 match &ran {
                     Ok(()) => self.commit(live, own),
-                    Err(_) => live.undo(own),
+                    Err(_) => Self::undo(live, own),
                 }
                 ran
             }
