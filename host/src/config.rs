@@ -107,7 +107,8 @@ limits! {
     held_bytes = 1024 * 1024;
     /// Bytes of a Close reason. RFC 6455, 5.5.
     close_reason_bytes = 123;
-    /// Milliseconds that a peer has to answer a Close; then its connection is dropped (1006).
+    /// Milliseconds that a peer has to answer a Close once it has left, or to read more of what stands before
+    /// it; then its connection is dropped (1006).
     close_timeout_ms = 10_000;
     /// Milliseconds that an ended connection may take to be read to its end, so that the last frames are
     /// not lost to a reset.

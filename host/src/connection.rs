@@ -211,6 +211,10 @@ impl Connection {
                 Poll::Ready(Ok(bytes)) if bytes > 0 => {
                     self.written += bytes;
                     self.note_written(bytes);
+                    if self.order > Order::GoOn {
+                        // The peer cannot answer a Close that waits behind what it is still reading.
+                        self.deadline = None;
+                    }
                 }
                 Poll::Ready(_) => return Err(Lost),
             }

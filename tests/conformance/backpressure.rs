@@ -1,5 +1,7 @@
 //! Slow readers and slow workers: every queue has a bound, and nobody pays for another's slowness.
 
+use std::time::{Duration, Instant};
+
 use crate::support::{Binary, Client, Host, Observer, Raw, frames, until};
 use crate::{COMMANDER, LATE, OUTBOX};
 
@@ -297,4 +299,27 @@ async fn a_client_that_reads_nothing_is_dropped_when_its_worker_has_died() {
     })
     .await;
     stalled.until_end().await;
+}
+
+#[tokio::test]
+async fn a_slow_reader_is_not_cut_off_in_front_of_a_close_while_it_reads() {
+    const TIMEOUT: Duration = Duration::from_millis(400);
+    const MESSAGES: u32 = 60;
+    let host = Host::with(COMMANDER, |config| {
+        config.limits.close_timeout_ms = 400;
+    })
+    .await;
+    let mut raw = Raw::open_narrow(host.address, "/").await;
+    for _ in 0..MESSAGES {
+        raw.send("large 200000").await;
+    }
+    raw.send("close 4001 done").await;
+    let begin = Instant::now();
+    for _ in 0..MESSAGES {
+        assert_eq!(raw.frame().await.payload.len(), 200_000);
+        // Slower than the timeout as a whole, faster than it from one piece to the next.
+        tokio::time::sleep(TIMEOUT / 20).await;
+    }
+    raw.expect_close(4001, "done").await;
+    assert!(begin.elapsed() > 2 * TIMEOUT, "{:?}", begin.elapsed());
 }
