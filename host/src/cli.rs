@@ -12,6 +12,7 @@ use anyhow::{Context, Result};
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use pairway_host::{Config, Limits, Server, Worker};
 use tokio::signal::unix::{SignalKind, signal};
+use tokio::sync::oneshot;
 use tracing_subscriber::EnvFilter;
 
 use self::file::File;
@@ -202,51 +203,49 @@ pub(crate) fn run(cli: Cli) -> Result<ExitCode> {
 async fn run_server(serve: &Serve) -> Result<ExitCode> {
     let (worker, config) = serve.config()?;
     // Signals are caught from here on, so that one during a long compilation is not lost.
-    let (mut interrupt, mut terminate) = (
-        signal(SignalKind::interrupt())?,
-        signal(SignalKind::terminate())?,
-    );
+    let (first, second) = catch_signals()?;
     let worker = Worker::load(&worker, &config)?;
     let name = worker.name().to_owned();
     let server = Server::bind(worker, &config).await?;
     announce(&name, server.local_addr());
-    let shutdown = async {
-        tokio::select! {
-            _ = interrupt.recv() => {}
-            _ = terminate.recv() => {}
-        }
-        tracing::info!("shutting down; a second signal ends it at once");
-    };
-    let (second, mut begun) = tokio::sync::oneshot::channel();
     let serving = server.serve(async {
-        shutdown.await;
-        second.send(()).unwrap_or_default();
+        drop(first.await);
     });
-    tokio::pin!(serving);
-    let impatience = async {
-        drop((&mut begun).await);
-        let (mut interrupt, mut terminate) = (
-            signal(SignalKind::interrupt())?,
-            signal(SignalKind::terminate())?,
-        );
-        tokio::select! {
-            _ = interrupt.recv() => {}
-            _ = terminate.recv() => {}
-        }
-        anyhow::Ok(())
-    };
     tokio::select! {
-        served = serving.as_mut() => {
+        served = serving => {
             served?;
             tracing::info!("stopped");
             Ok(ExitCode::SUCCESS)
         }
-        impatient = impatience => {
-            impatient?;
+        _ = second => {
             tracing::warn!("stopped before everything was closed");
             Ok(ExitCode::FAILURE)
         }
     }
+}
+
+/// What is done at the first signal that asks for an end, and what at the second. One task hears both, so that
+/// a second that follows at once is not missed.
+fn catch_signals() -> Result<(oneshot::Receiver<()>, oneshot::Receiver<()>)> {
+    let mut interrupt = signal(SignalKind::interrupt())?;
+    let mut terminate = signal(SignalKind::terminate())?;
+    let (first, is_first) = oneshot::channel();
+    let (second, is_second) = oneshot::channel();
+    tokio::spawn(async move {
+        for (heard, says) in [
+            (first, "shutting down; a second signal ends it at once"),
+            (second, "a second signal"),
+        ] {
+            tokio::select! {
+                _ = interrupt.recv() => {}
+                _ = terminate.recv() => {}
+            }
+            tracing::info!("{says}");
+            // Nobody waits any more: it is ending already.
+            heard.send(()).unwrap_or_default();
+        }
+    });
+    Ok((is_first, is_second))
 }
 
 #[expect(
