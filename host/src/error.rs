@@ -9,12 +9,12 @@ use std::path::PathBuf;
 #[non_exhaustive]
 pub enum Error {
     /// The file could not be read.
-    #[error("cannot read the worker {path}: {source}")]
+    #[error("cannot read the worker {path}: {cause}")]
     Read {
         /// The file.
         path: PathBuf,
-        /// What the system said.
-        source: std::io::Error,
+        /// What the system said. Part of the message, so not its `source`.
+        cause: std::io::Error,
     },
     /// The file is not a WebAssembly component.
     #[error("{path} is not a WebAssembly component: {reason}")]
@@ -36,20 +36,20 @@ pub enum Error {
     #[error("{0}")]
     Config(String),
     /// The address cannot be listened on.
-    #[error("cannot listen on {addr}: {source}{}", bind_hint(source))]
+    #[error("cannot listen on {addr}: {cause}{}", bind_hint(cause))]
     Bind {
         /// The address.
         addr: SocketAddr,
-        /// What the system said.
-        source: std::io::Error,
+        /// What the system said. Part of the message, so not its `source`.
+        cause: std::io::Error,
     },
     /// The engine could not be set up on this machine.
     #[error("cannot set up the WebAssembly engine: {0}")]
     Engine(String),
 }
 
-fn bind_hint(source: &std::io::Error) -> &'static str {
-    let kind = source.kind();
+fn bind_hint(cause: &std::io::Error) -> &'static str {
+    let kind = cause.kind();
     if kind == std::io::ErrorKind::AddrInUse {
         " (another program listens there; stop it, or choose another port with --addr, port 0 for any)"
     } else if kind == std::io::ErrorKind::PermissionDenied {

@@ -42,9 +42,9 @@ impl Server {
     /// contradict each other.
     pub async fn bind(worker: Worker, config: &Config) -> Result<Self, Error> {
         config.limits.check()?;
-        let bind = |source| Error::Bind {
+        let bind = |cause| Error::Bind {
             addr: config.addr,
-            source,
+            cause,
         };
         let listener = TcpListener::bind(config.addr).await.map_err(bind)?;
         let local = listener.local_addr().map_err(bind)?;

@@ -64,9 +64,9 @@ impl Engine {
 
     /// Compile a component, or take it from the cache, and check that it is a worker.
     pub(crate) fn load(&self, path: &Path) -> Result<Component, Error> {
-        let bytes = std::fs::read(path).map_err(|source| Error::Read {
+        let bytes = std::fs::read(path).map_err(|cause| Error::Read {
             path: path.to_owned(),
-            source,
+            cause,
         })?;
         if let Some(reason) = not_a_component(&bytes) {
             return Err(Error::NotAComponent {
