@@ -1,5 +1,7 @@
 //! Owns the imports of `wit/http.wit`: the Response contract.
 
+use std::collections::hash_map::Entry;
+
 use super::wit::http::{Host, RequestResult, ResponseResult};
 use super::{GuestState, WitError};
 use crate::guest::store::{Answer, Staged};
@@ -15,18 +17,18 @@ impl Host for GuestState {
             Some(socket) => Some(self.take_handle(socket)?),
             None => None,
         };
-        let Some(asked) = self.requests.get(&request) else {
+        let Entry::Occupied(asked) = self.requests.entry(request) else {
             return Ok(Err(WitError::UnknownRequest(request)));
         };
         if let Err(text) = check(
-            &response.status,
+            response.status,
             &response.headers,
             response.body.is_empty(),
             socket.is_some(),
         ) {
             return Ok(Err(WitError::InvalidResponse(text)));
         }
-        if socket.is_some() && !asked.wants_web_socket {
+        if socket.is_some() && !asked.get().wants_web_socket {
             let text = "status 101 for a request without `Upgrade: websocket`";
             return Ok(Err(WitError::InvalidResponse(text.to_owned())));
         }
@@ -34,11 +36,8 @@ impl Host for GuestState {
             Ok(socket) => socket,
             Err(error) => return Ok(Err(error.into())),
         };
-        let Some(asked) = self.requests.remove(&request) else {
-            return Ok(Err(WitError::UnknownRequest(request)));
-        };
         self.effects.staged.push(Staged::Respond {
-            reply: asked.reply,
+            reply: asked.remove().reply,
             answer: Answer {
                 status: response.status,
                 headers: response.headers,
@@ -55,7 +54,7 @@ impl Host for GuestState {
 }
 
 fn check(
-    status: &u16,
+    status: u16,
     headers: &[(String, Vec<u8>)],
     is_empty: bool,
     has_socket: bool,

@@ -13,7 +13,6 @@ use super::wit::types::MessageResult;
 use super::{GuestState, WitError, send};
 use crate::config::size;
 use crate::guest::store::{Handle, Staged};
-
 use crate::socket::{End, MessageRef, ReadyState, SocketId};
 
 type Socket = Resource<Handle>;
