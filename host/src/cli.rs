@@ -10,12 +10,15 @@ use std::process::ExitCode;
 
 use anyhow::{Context, Result};
 use clap::{Args, Parser, Subcommand, ValueEnum};
-use pairway_host::{Config, Limits, Server, Worker};
+use pairway_host::{Config, DurableObject, Limits, Server, Worker};
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::oneshot;
 use tracing_subscriber::EnvFilter;
 
 use self::file::File;
+
+/// Where durable objects keep their storage unless something else is said.
+const DATA_DIR: &str = ".pairway";
 
 /// Runs WebSocket workers: WebAssembly components that serve WebSockets.
 #[derive(Debug, Parser)]
@@ -52,6 +55,17 @@ struct Serve {
     #[arg(long, env = "PAIRWAY_SOCKETS_PER_INSTANCE", value_name = "N",
           value_parser = clap::value_parser!(u32).range(1..))]
     sockets_per_instance: Option<u32>,
+    /// Reach the durable objects of a class under a name, as `[[durable_objects.bindings]]` does. May be given
+    /// several times. A class without one has its own name in capitals.
+    #[arg(long = "durable-object", value_name = "NAME=CLASS", value_parser = pair)]
+    durable_objects: Vec<(String, String)>,
+    /// Where durable objects keep their storage. `.pairway` in this directory unless given; made when it is
+    /// first needed.
+    #[arg(long, env = "PAIRWAY_DATA_DIR", value_name = "DIR")]
+    data_dir: Option<PathBuf>,
+    /// Keep the storage of durable objects in memory: it ends with the process.
+    #[arg(long, conflicts_with = "data_dir")]
+    no_data_dir: bool,
     /// Set a limit, such as message_bytes=1048576. May be given several times; see `pairway limits`.
     #[arg(long = "limit", value_name = "NAME=VALUE", value_parser = limit)]
     limits: Vec<(String, u64)>,
@@ -125,6 +139,23 @@ impl Serve {
             .chain(flags)
         {
             config.limits.set(name, value)?;
+        }
+        config.durable_objects = file
+            .durable_objects
+            .bindings
+            .into_iter()
+            .map(DurableObject::from)
+            .collect();
+        for (name, class_name) in &self.durable_objects {
+            config.durable_objects.push(DurableObject {
+                name: name.clone(),
+                class_name: class_name.clone(),
+                hibernate_after_ms: None,
+            });
+        }
+        if !self.no_data_dir {
+            let directory = self.data_dir.clone().or(file.data_dir);
+            config.data_dir = Some(directory.unwrap_or_else(|| PathBuf::from(DATA_DIR)));
         }
         if !self.no_cache {
             config.cache_dir = self.cache_dir.clone().or_else(default_cache_dir);

@@ -27,6 +27,12 @@ pub struct Config {
     /// How many connections one instance of the worker may serve at a time. One by default, so that a
     /// fault takes down nobody else; more saves memory, and lets sockets of one worker meet.
     pub sockets_per_instance: u32,
+    /// The durable objects that the worker can reach. A class that is not here has a binding all the same if the
+    /// worker exports it: its name in capitals, as `CHAT_ROOM` for `ChatRoom`.
+    pub durable_objects: Vec<DurableObject>,
+    /// Where durable objects keep their storage; `None` keeps it in memory, and it ends with the process. One
+    /// process at a time can use a directory.
+    pub data_dir: Option<PathBuf>,
     /// Where compiled components are kept between runs; `None` compiles at every load.
     pub cache_dir: Option<PathBuf>,
     /// The bounds.
@@ -39,10 +45,24 @@ impl Default for Config {
             addr: SocketAddr::from((Ipv4Addr::LOCALHOST, 8787)),
             vars: BTreeMap::new(),
             sockets_per_instance: 1,
+            durable_objects: Vec::new(),
+            data_dir: None,
             cache_dir: None,
             limits: Limits::default(),
         }
     }
+}
+
+/// A name under which the worker reaches the objects of a class.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct DurableObject {
+    /// The name of the binding, for `env.durable_object(..)`.
+    pub name: String,
+    /// The class: the name of the type with `#[durable_object]`.
+    pub class_name: String,
+    /// Milliseconds without an event after which an object of this class loses its instance;
+    /// [`Limits::hibernate_after_ms`] unless given.
+    pub hibernate_after_ms: Option<u64>,
 }
 
 /// One bound, as [`Limits::describe`] lists it.
@@ -115,6 +135,61 @@ limits! {
     linger_ms = 2_000;
     /// Bytes left with a socket by `set-attachment`. More: `attachment-too-large`. Cloudflare: 16,384.
     attachment_bytes = 16_384;
+    /// Tags of a hibernatable socket. More: `too-many-tags`. Cloudflare: 10.
+    tags = 10;
+    /// Bytes of UTF-8 of a tag. More: `tag-too-long`. Cloudflare: 256.
+    tag_bytes = 256;
+    /// Bytes of UTF-8 of each side of an auto-response. More: `auto-response-too-large`. Cloudflare: 2,048.
+    auto_response_bytes = 2_048;
+    /// Milliseconds without an event after which an object that nothing holds loses its instance. Cloudflare: 10 s.
+    hibernate_after_ms = 10_000;
+    /// Milliseconds that an object's gate may be closed (`block_concurrency_while`); then the object is reset.
+    /// Cloudflare: 30 s.
+    gate_ms = 30_000;
+    /// Milliseconds that an object waits for a place among the instances, all of which are at work; then 503, and
+    /// Close 1013 for the sockets that had something for it.
+    instance_wait_ms = 10_000;
+    /// Times that a failed alarm is tried again; then it is given up. Cloudflare: 6.
+    alarm_retries = 6;
+    /// Milliseconds before the first retry of an alarm; each further one waits twice as long. Cloudflare: 2 s.
+    alarm_backoff_ms = 2_000;
+    /// Requests to objects and servers that one instance may have under way. More: refused.
+    operations = 1_000;
+    /// Bytes of a key. More: `key-too-large`. Cloudflare: 2,048.
+    key_bytes = 2_048;
+    /// Bytes of a key and its value, and of a string, blob or row in SQL. More: `value-too-large`, or `sql`.
+    /// Cloudflare: 2 MB.
+    value_bytes = 2 * 1024 * 1024;
+    /// Keys of one `get`, `put` or `delete`. More: `other`. Cloudflare: 128.
+    keys_per_call = 128;
+    /// Bytes that one `get`, `list` or `exec` gives back, as they stand in memory. More: `other` (`sql` for `exec`);
+    /// ask for less at a time.
+    result_bytes = 64 * 1024 * 1024;
+    /// Transactions inside one another within a turn. More: `other`.
+    transaction_depth = 64;
+    /// Bytes of one object's database. More: the write fails with `storage`, and the turn is undone. Cloudflare:
+    /// 10 GB.
+    database_bytes = 10 << 30;
+    /// Bytes of one object's database in memory, where there is no data directory. More: as above.
+    memory_database_bytes = 256 * 1024 * 1024;
+    /// Bytes of the text of one `exec`. More: `sql`. Cloudflare: 100 KB.
+    sql_statement_bytes = 100_000;
+    /// Parameters of a statement. More: `sql`. Cloudflare: 100.
+    sql_parameters = 100;
+    /// Columns of a table or a result. More: `sql`. Cloudflare: 100.
+    sql_columns = 100;
+    /// Arguments of a function in SQL. More: `sql`. Cloudflare: 32.
+    sql_arguments = 32;
+    /// Bytes of a pattern of LIKE or GLOB. More: `sql`. Cloudflare: 50.
+    sql_pattern_bytes = 50;
+    /// Depth of an expression in SQL. More: `sql`. It also bounds the stack that SQLite needs.
+    sql_depth = 100;
+    /// Instructions that a statement compiles to; generated columns and views can multiply. More: `sql`.
+    sql_instructions = 250_000;
+    /// Milliseconds that one `exec` may take. More: `sql`; if it was writing, the turn is undone.
+    sql_ms = 10_000;
+    /// Milliseconds to wait for a database that another connection still holds. More: `storage`.
+    busy_ms = 1_000;
     /// Events that one turn takes; more wait for the next.
     batch_events = 64;
     /// Bytes of messages that one turn takes; a larger message is a turn by itself.

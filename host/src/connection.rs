@@ -2,6 +2,8 @@
 //! writes it. It answers pings and the peer's Close, hands messages to the owner of the end it is coupled
 //! with, and holds no buffer while nothing is under way.
 
+mod inward;
+mod keep_alive;
 mod work;
 
 use std::future::poll_fn;
@@ -15,12 +17,14 @@ use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt, ReadBuf};
 use tokio::net::TcpStream;
 use tokio::time::{Instant, Sleep, timeout};
 
+use self::keep_alive::{Silence, Watch};
 use self::work::Work;
 use crate::config::{Limits, millis, size};
 use crate::counters::Counters;
-use crate::socket::decode::{Decoder, Item, Violation};
+use crate::socket::decode::Decoder;
+use crate::socket::frames::Frames;
 use crate::socket::outbox::Order;
-use crate::socket::{Arrival, CloseCode, Delivery, End, MessageRef, Outbox, codec};
+use crate::socket::{CloseCode, End, Outbox, codec};
 
 /// What a connection is told to do next.
 enum Input {
@@ -50,10 +54,11 @@ pub(crate) struct Connection {
     counters: Arc<Counters>,
     decoder: Decoder,
     /// Frames that the operating system did not take at once.
-    pending: Vec<u8>,
-    written: usize,
+    pending: Frames,
     order: Order,
     deadline: Option<(Deadline, Pin<Box<Sleep>>)>,
+    /// Pings a silent peer, if the worker or the operator asked for it.
+    watch: Option<Box<Watch>>,
     /// The peer's Close has come: nothing behind it is read.
     is_closed_by_peer: bool,
 }
@@ -74,10 +79,10 @@ impl Connection {
             limits,
             counters,
             decoder,
-            pending: Vec::new(),
-            written: 0,
+            pending: Frames::default(),
             order: Order::GoOn,
             deadline: None,
+            watch: None,
             is_closed_by_peer: false,
         }
     }
@@ -123,6 +128,9 @@ impl Connection {
         let order_before = self.order;
         let wake = self.outbox.take(cx, &mut self.pending);
         self.order = self.order.max(wake.order);
+        if Watch::keep(&mut self.watch, wake.keep_alive) {
+            self.poll_watch(cx)?;
+        }
         self.poll_write(cx)?;
         self.set_deadline(wake.refused);
         let is_done = self.order == Order::End && self.pending.is_empty();
@@ -156,6 +164,37 @@ impl Connection {
         }
     }
 
+    /// Ping a peer that has been silent; one that stays so is lost.
+    fn poll_watch(&mut self, cx: &mut Context<'_>) -> Result<(), Lost> {
+        let is_unread = self.outbox.is_above_soft() || self.is_held();
+        let Some(watch) = &mut self.watch else {
+            return Ok(());
+        };
+        if is_unread {
+            // Its pong may lie in the system's buffer: nothing can be said about this peer.
+            watch.heard();
+        }
+        while let Poll::Ready(silence) = watch.poll(cx) {
+            match silence {
+                Silence::Short => {}
+                Silence::Ping if self.order == Order::GoOn => {
+                    let mut ping = Vec::new();
+                    codec::ping(&mut ping);
+                    self.outbox.own(ping.len());
+                    self.pending.push(&ping);
+                    self.counters.pings.add(1);
+                }
+                // The close handshake has a deadline of its own.
+                Silence::Ping => {}
+                Silence::Dead => {
+                    self.counters.dead_peers.add(1);
+                    return Err(Lost);
+                }
+            }
+        }
+        Ok(())
+    }
+
     /// A client that does not read is not read; nor is one whose messages nobody takes.
     fn may_read(&self) -> bool {
         if self.is_closed_by_peer || self.order >= Order::End {
@@ -165,7 +204,12 @@ impl Connection {
             self.counters.read_pauses.add(1);
             return false;
         }
-        self.end.waiting_bytes() <= size(self.limits.held_bytes)
+        !self.is_held()
+    }
+
+    /// More waits for the worker than is to be kept.
+    fn is_held(&self) -> bool {
+        self.end.waiting_bytes() > size(self.limits.held_bytes)
     }
 
     fn set_deadline(&mut self, is_refused: bool) {
@@ -205,11 +249,13 @@ impl Connection {
 
     /// Write what is pending, as far as the operating system takes it.
     fn poll_write(&mut self, cx: &mut Context<'_>) -> Result<(), Lost> {
-        while self.written < self.pending.len() {
-            match Pin::new(&mut self.stream).poll_write(cx, &self.pending[self.written..]) {
+        while !self.pending.is_empty() {
+            let mut slices = Frames::slices();
+            let filled = self.pending.fill(&mut slices);
+            match Pin::new(&mut self.stream).poll_write_vectored(cx, &slices[..filled]) {
                 Poll::Pending => return Ok(()),
                 Poll::Ready(Ok(bytes)) if bytes > 0 => {
-                    self.written += bytes;
+                    self.pending.advance(bytes);
                     self.note_written(bytes);
                     if self.order > Order::GoOn {
                         // The peer cannot answer a Close that waits behind what it is still reading.
@@ -219,10 +265,6 @@ impl Connection {
                 Poll::Ready(_) => return Err(Lost),
             }
         }
-        if !self.pending.is_empty() {
-            self.pending = Vec::new();
-            self.written = 0;
-        }
         Ok(())
     }
 
@@ -230,98 +272,6 @@ impl Connection {
         if self.outbox.written(bytes) {
             self.end.raise_drain();
         }
-    }
-
-    /// Take apart what was read, have it handled, and write what came of it with one call.
-    async fn on_read(&mut self, mut work: Work) {
-        let decoded = self
-            .decoder
-            .decode(&mut work.buf[..work.len], &mut work.items);
-        let violation = self.handle(&mut work).await.or(decoded.err());
-        self.flush(&mut work.out);
-        if let Some(violation) = violation {
-            self.on_violation(&violation);
-        }
-        work.put_back();
-    }
-
-    async fn handle(&mut self, work: &mut Work) -> Option<Violation> {
-        let Work {
-            buf, items, out, ..
-        } = work;
-        let mut messages = Vec::with_capacity(items.len());
-        for item in items.iter() {
-            let (text, bytes) = match item {
-                Item::Inline { text, at } => (*text, &buf[at.clone()]),
-                Item::Whole { text, bytes } => (*text, &bytes[..]),
-                Item::Ping { payload } => {
-                    // In its place among the answers to messages, so that those before it are handled first.
-                    self.deliver(&mut messages, out).await;
-                    self.answer(out, |out| codec::pong(payload, out));
-                    continue;
-                }
-                Item::Close(body) => {
-                    self.deliver(&mut messages, out).await;
-                    if let Some((code, _)) = body
-                        && !self.end.may_be_closed_with(*code)
-                    {
-                        return Some(Violation::close_code());
-                    }
-                    self.flush(out);
-                    self.is_closed_by_peer = true;
-                    if let Some(answer) = self.end.arrive(Arrival::Close(body.clone())) {
-                        self.outbox.close(&answer, Order::End);
-                    } else if self.end.close_order() == Order::End {
-                        self.outbox.order(Order::End);
-                    }
-                    return None;
-                }
-            };
-            messages.push(match text {
-                false => MessageRef::Binary(bytes),
-                true => match simdutf8::basic::from_utf8(bytes) {
-                    Ok(text) => MessageRef::Text(text),
-                    Err(_) => {
-                        self.deliver(&mut messages, out).await;
-                        return Some(Violation::utf8());
-                    }
-                },
-            });
-        }
-        self.deliver(&mut messages, out).await;
-        None
-    }
-
-    /// Put a frame of the host's own behind what is on its way, unless our Close has left.
-    fn answer(&self, out: &mut Vec<u8>, encode: impl FnOnce(&mut Vec<u8>)) {
-        if self.order == Order::GoOn {
-            let from = out.len();
-            encode(out);
-            self.outbox.put_behind_queue(out, from);
-        }
-    }
-
-    /// Have messages handled, a turn's worth at a time, or hold those that nobody takes now.
-    async fn deliver(&self, messages: &mut Vec<MessageRef<'_>>, out: &mut Vec<u8>) {
-        let mut rest = &messages[..];
-        while !rest.is_empty() {
-            // Asked for each turn, since the one before may have paused the socket.
-            let Some(owner) = self.end.taker() else {
-                for message in rest {
-                    self.end.arrive(Arrival::Message(message.to_message()));
-                }
-                break;
-            };
-            let delivery = Delivery {
-                socket: self.end.id(),
-                messages: rest,
-                outbox: &self.outbox,
-                out,
-            };
-            rest = &rest[owner.deliver(delivery).await..];
-            tokio::task::consume_budget().await;
-        }
-        messages.clear();
     }
 
     /// Write the frames of a turn, behind what is still pending.
@@ -335,29 +285,9 @@ impl Connection {
             self.note_written(written);
         }
         if written < out.len() {
-            self.pending.extend_from_slice(&out[written..]);
+            self.pending.push(&out[written..]);
         }
         out.clear();
-    }
-
-    /// The peer broke the protocol: it is told with a Close, and its connection ends.
-    fn on_violation(&mut self, violation: &Violation) {
-        self.counters.violations.add(1);
-        tracing::debug!(
-            socket = self.end.id(),
-            code = violation.code,
-            reason = violation.reason,
-            "protocol violation"
-        );
-        self.is_closed_by_peer = true;
-        let has_sent = self.end.has_sent_close();
-        self.end.failed(&violation.reason);
-        if has_sent {
-            self.outbox.order(Order::End);
-        } else {
-            let body = Some((violation.code, violation.reason.clone()));
-            self.outbox.close(&body, Order::End);
-        }
     }
 
     /// End the stream so that what was written last is read: a stream that is closed with bytes unread is

@@ -30,6 +30,8 @@ counters! {
     accept_pauses;
     /// Requests given to the worker.
     requests;
+    /// Requests given to durable objects.
+    object_requests;
     /// WebSockets opened by a 101.
     sockets;
     /// WebSockets open.
@@ -38,6 +40,22 @@ counters! {
     instances;
     /// Instances alive.
     instances_live;
+    /// Instances of durable objects alive.
+    objects_awake_live;
+    /// Times that an object got an instance: its first, or another after a hibernation.
+    wakes;
+    /// Times that an object lost its instance because nothing held it.
+    hibernations;
+    /// Times that an object hibernated before its time, to make room for another.
+    evictions;
+    /// Alarms given to objects.
+    alarms;
+    /// Messages answered by an auto-response.
+    auto_responses;
+    /// Pings sent to silent peers.
+    pings;
+    /// Connections given up because a ping was not answered.
+    dead_peers;
     /// Turns run.
     turns;
     /// Events given to instances.

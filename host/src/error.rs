@@ -43,6 +43,9 @@ pub enum Error {
         /// What the system said. Part of the message, so not its `source`.
         cause: std::io::Error,
     },
+    /// The data directory cannot be used.
+    #[error("{0}")]
+    Storage(String),
     /// The engine could not be set up on this machine.
     #[error("cannot set up the WebAssembly engine: {0}")]
     Engine(String),
@@ -82,6 +85,15 @@ pub enum Fault {
     /// No instance could be made.
     #[error("the worker could not be instantiated: {0}")]
     Instantiate(String),
+    /// The object asked to be reset.
+    #[error("the object was reset: {0}")]
+    Aborted(String),
+    /// The gate of an object was closed for longer than [`Limits::gate_ms`](crate::Limits).
+    #[error("the object was reset: block_concurrency_while took more than {0} ms (limit gate_ms)")]
+    GateTime(u64),
+    /// What a turn wrote could not be made durable.
+    #[error("storage failed: {0}")]
+    Storage(String),
     /// As many instances as [`Limits::instances`](crate::Limits) allows are alive.
     #[error("{0} instances are alive (limit instances); raise it, or sockets_per_instance")]
     TooManyInstances(u64),
@@ -97,6 +109,9 @@ impl Fault {
             | Self::CpuTime(_)
             | Self::WallTime(_)
             | Self::OutOfMemory(_)
+            | Self::Aborted(_)
+            | Self::GateTime(_)
+            | Self::Storage(_)
             | Self::Instantiate(_) => 500,
         }
     }

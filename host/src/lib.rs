@@ -21,21 +21,29 @@
 //! The library reads no environment, sets up no logging and never exits the process. It logs through
 //! `tracing`: its own lines under `pairway_host`, those of the guest under `pairway::worker`.
 
+mod alarm;
 mod config;
 mod connection;
 mod counters;
 mod drain;
 mod error;
 mod guest;
+mod namespace;
+mod object;
+mod objects;
+mod placement;
 mod server;
 mod service;
 mod session;
 mod socket;
+mod storage;
 mod upgrade;
 mod worker;
 
-pub use config::{Config, LimitInfo, Limits};
+pub use config::{Config, DurableObject, LimitInfo, Limits};
 pub use counters::{Counter, Counters};
 pub use error::{Error, Fault};
-pub use server::Server;
+pub use objects::ObjectStatus;
+pub use server::{Inspector, Server};
+pub use session::Hold;
 pub use worker::Worker;

@@ -17,6 +17,7 @@ use crate::config::{Config, millis, size};
 use crate::counters::Counters;
 use crate::drain::Drain;
 use crate::error::Error;
+use crate::objects::{ObjectStatus, Objects};
 use crate::service::{Place, Service};
 use crate::worker::{Sessions, Worker};
 
@@ -33,6 +34,18 @@ pub struct Server {
     places: Arc<Semaphore>,
 }
 
+/// Looks at a server's durable objects, also while it serves.
+#[derive(Debug, Clone)]
+pub struct Inspector(Arc<Objects>);
+
+impl Inspector {
+    /// What there is to say about each object that is known.
+    #[must_use]
+    pub fn list(&self) -> Vec<ObjectStatus> {
+        self.0.status()
+    }
+}
+
 impl Server {
     /// Listen on [`Config::addr`].
     ///
@@ -46,13 +59,14 @@ impl Server {
             addr: config.addr,
             cause,
         };
+        let sessions = Sessions::new(&worker, config)?;
         let listener = TcpListener::bind(config.addr).await.map_err(bind)?;
         let local = listener.local_addr().map_err(bind)?;
         let places = size(config.limits.connections).min(Semaphore::MAX_PERMITS);
         Ok(Self {
             listener,
             local,
-            sessions: Arc::new(Sessions::new(&worker, config)),
+            sessions: Arc::new(sessions),
             drain: Arc::default(),
             places: Arc::new(Semaphore::new(places)),
         })
@@ -70,6 +84,12 @@ impl Server {
         Arc::clone(&self.sessions.host.counters)
     }
 
+    /// The durable objects that are known: those with an instance, with sockets, or with something to do.
+    #[must_use]
+    pub fn objects(&self) -> Inspector {
+        Inspector(Arc::clone(&self.sessions.objects))
+    }
+
     /// Serve until `shutdown` is done; then stop accepting, let responses finish, close sockets with 1001,
     /// and wait for them as long as the limit `drain_ms` allows.
     ///
@@ -77,8 +97,10 @@ impl Server {
     ///
     /// None at present: what goes wrong with a connection ends that connection.
     pub async fn serve(self, shutdown: impl Future<Output = ()> + Send) -> Result<(), Error> {
+        let objects = Arc::clone(&self.sessions.objects);
         tokio::select! {
             () = self.accept() => {}
+            () = objects.run_alarms() => {}
             () = shutdown => {}
         }
         let Self {

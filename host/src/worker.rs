@@ -5,10 +5,12 @@ use std::path::Path;
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
-use crate::config::Config;
+use crate::config::{Config, DurableObject, millis};
 use crate::counters::Counters;
 use crate::error::Error;
 use crate::guest::{Answer, Component, Engine, Host, Request};
+use crate::namespace::{Class, Namespaces};
+use crate::objects::Objects;
 use crate::session::{NoAnswer, Pending, Session};
 
 /// A worker's code, compiled and checked, ready to be served. Cheap to clone; may be served by several
@@ -48,8 +50,8 @@ impl Worker {
 /// The sessions of a worker that is being served.
 #[derive(Debug)]
 pub(crate) struct Sessions {
-    component: Arc<Component>,
     pub(crate) host: Host,
+    pub(crate) objects: Arc<Objects>,
     per_instance: u32,
     /// The session that takes the next request, if it may take more than one.
     current: Mutex<Option<(Arc<Session>, Arc<AtomicU32>)>>,
@@ -66,22 +68,25 @@ impl Drop for Seat {
 }
 
 impl Sessions {
-    pub(crate) fn new(worker: &Worker, config: &Config) -> Self {
-        Self {
-            component: Arc::clone(&worker.component),
-            host: Host {
-                limits: Arc::new(config.limits.clone()),
-                counters: Arc::new(Counters::default()),
-                vars: config
-                    .vars
-                    .iter()
-                    .map(|(name, value)| (name.clone(), value.clone()))
-                    .collect(),
-                socket_ids: Arc::new(AtomicU64::new(0)),
-            },
+    pub(crate) fn new(worker: &Worker, config: &Config) -> Result<Self, Error> {
+        let component = Arc::clone(&worker.component);
+        let host = Host {
+            limits: Arc::new(config.limits.clone()),
+            counters: Arc::new(Counters::default()),
+            vars: config
+                .vars
+                .iter()
+                .map(|(name, value)| (name.clone(), value.clone()))
+                .collect(),
+            namespaces: Arc::new(namespaces(&component, config)?),
+            socket_ids: Arc::new(AtomicU64::new(0)),
+        };
+        Ok(Self {
+            objects: Objects::new(component, host.clone(), config)?,
+            host,
             per_instance: config.sockets_per_instance,
             current: Mutex::new(None),
-        }
+        })
     }
 
     /// Give a request to a session with room for it, and wait for the response.
@@ -100,7 +105,7 @@ impl Sessions {
     }
 
     fn seat(&self) -> (Arc<Session>, Seat) {
-        let fresh = || Session::new(Arc::clone(&self.component), self.host.clone());
+        let fresh = || Session::new(Arc::clone(&self.objects.context), None);
         if self.per_instance <= 1 {
             return (fresh(), Seat(Arc::new(AtomicU32::new(1))));
         }
@@ -115,5 +120,72 @@ impl Sessions {
         let (session, taken) = (fresh(), Arc::new(AtomicU32::new(1)));
         *current = Some((Arc::clone(&session), Arc::clone(&taken)));
         (session, Seat(taken))
+    }
+}
+
+/// What the worker can reach: the bindings of the configuration, and each other class that the worker exports under its
+/// own name in capitals, as `CHAT_ROOM` for `ChatRoom`.
+fn namespaces(component: &Component, config: &Config) -> Result<Namespaces, Error> {
+    let default_ms = config.limits.hibernate_after_ms;
+    let class = |name: &str, after_ms: Option<u64>| Class {
+        name: name.into(),
+        hibernate_after: millis(after_ms.unwrap_or(default_ms)),
+    };
+    let mut namespaces = Namespaces::default();
+    for binding in &config.durable_objects {
+        let DurableObject {
+            name,
+            class_name,
+            hibernate_after_ms,
+        } = binding;
+        if let Some(classes) = component.classes()
+            && !classes.contains(class_name)
+        {
+            return Err(Error::Config(format!(
+                "durable object binding {name}: the worker has no class {class_name:?}; {}",
+                match &classes[..] {
+                    [] => "it has none (`#[durable_object]`)".to_owned(),
+                    classes => format!("it has {}", classes.join(", ")),
+                }
+            )));
+        }
+        if namespaces.get(name).is_some() {
+            return Err(Error::Config(format!(
+                "durable object binding {name} is there twice"
+            )));
+        }
+        namespaces.bind(name.clone(), class(class_name, *hibernate_after_ms));
+    }
+    for name in component.classes().into_iter().flatten() {
+        let binding = in_capitals(name);
+        if !namespaces.has_class(name) && namespaces.get(&binding).is_none() {
+            namespaces.bind(binding, class(name, None));
+        }
+    }
+    Ok(namespaces)
+}
+
+fn in_capitals(class: &str) -> String {
+    let mut text = String::with_capacity(class.len() + 4);
+    let mut after_lower = false;
+    for char in class.chars() {
+        if char.is_uppercase() && after_lower {
+            text.push('_');
+        }
+        after_lower = char.is_lowercase() || char.is_ascii_digit();
+        text.extend(char.to_uppercase());
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_class_without_a_binding_has_one_of_its_own_name_in_capitals() {
+        for (class, binding) in [("Room", "ROOM"), ("ChatRoom", "CHAT_ROOM"), ("HTTPLog", "HTTPLOG")] {
+            assert_eq!(in_capitals(class), binding);
+        }
     }
 }

@@ -6,6 +6,7 @@ use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail};
+use pairway_host::DurableObject;
 use serde::Deserialize;
 
 /// The name of the file that is read if it is there and no other is named.
@@ -19,10 +20,41 @@ pub(super) struct File {
     pub(super) main: Option<PathBuf>,
     pub(super) addr: Option<SocketAddr>,
     pub(super) sockets_per_instance: Option<u32>,
+    /// Where durable objects keep their storage, relative to the file.
+    pub(super) data_dir: Option<PathBuf>,
+    #[serde(default)]
+    pub(super) durable_objects: DurableObjects,
     #[serde(default)]
     pub(super) vars: BTreeMap<String, String>,
     #[serde(default)]
     pub(super) limits: BTreeMap<String, u64>,
+}
+
+/// `[durable_objects]`, as in wrangler.
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct DurableObjects {
+    #[serde(default)]
+    pub(super) bindings: Vec<Binding>,
+}
+
+/// `[[durable_objects.bindings]]`
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Binding {
+    name: String,
+    class_name: String,
+    hibernate_after_ms: Option<u64>,
+}
+
+impl From<Binding> for DurableObject {
+    fn from(binding: Binding) -> Self {
+        Self {
+            name: binding.name,
+            class_name: binding.class_name,
+            hibernate_after_ms: binding.hibernate_after_ms,
+        }
+    }
 }
 
 impl File {
@@ -38,8 +70,9 @@ impl File {
         };
         let mut file: Self =
             toml::from_str(&text).with_context(|| format!("{} cannot be used", path.display()))?;
-        if let (Some(main), Some(folder)) = (&mut file.main, path.parent()) {
-            *main = folder.join(&*main);
+        let folder = path.parent().unwrap_or(Path::new(""));
+        for place in [&mut file.main, &mut file.data_dir].into_iter().flatten() {
+            *place = folder.join(&*place);
         }
         Ok(file)
     }
@@ -56,12 +89,28 @@ mod tests {
     #[test]
     fn every_key_is_read() {
         let file = parse(
-            "main = \"a.wasm\"\naddr = \"127.0.0.1:0\"\nsockets_per_instance = 3\n\
+            "main = \"a.wasm\"\naddr = \"127.0.0.1:0\"\nsockets_per_instance = 3\ndata_dir = \"data\"\n\
+             [[durable_objects.bindings]]\nname = \"ROOM\"\nclass_name = \"Room\"\nhibernate_after_ms = 50\n\
              [vars]\nNAME = \"value\"\n[limits]\nmessage_bytes = 1_000\n",
         )
         .unwrap();
         assert_eq!(file.main, Some(PathBuf::from("a.wasm")));
         assert_eq!(file.sockets_per_instance, Some(3));
+        assert_eq!(file.data_dir, Some(PathBuf::from("data")));
+        let bindings: Vec<_> = file
+            .durable_objects
+            .bindings
+            .into_iter()
+            .map(DurableObject::from)
+            .collect();
+        assert_eq!(
+            bindings,
+            [DurableObject {
+                name: "ROOM".to_owned(),
+                class_name: "Room".to_owned(),
+                hibernate_after_ms: Some(50)
+            }]
+        );
         assert_eq!(file.vars["NAME"], "value");
         assert_eq!(file.limits["message_bytes"], 1000);
     }

@@ -34,9 +34,16 @@ pub(crate) struct Component {
     pub(super) pre: WorkerPre<GuestState>,
     pub(super) clock: Arc<Clock>,
     pub(super) name: Arc<str>,
+    /// The classes of durable objects that it says it has.
+    classes: Option<Vec<String>>,
 }
 
 impl Component {
+    /// The classes of durable objects that the worker has; `None` if it does not say.
+    pub(crate) fn classes(&self) -> Option<&Vec<String>> {
+        self.classes.as_ref()
+    }
+
     /// The name of the worker: that of its file.
     pub(crate) fn name(&self) -> &str {
         &self.name
@@ -93,6 +100,7 @@ impl Engine {
         Ok(Component {
             pre: WorkerPre::new(pre).map_err(wrong)?,
             clock: Arc::clone(&self.clock),
+            classes: super::classes::read(&bytes),
             name: path
                 .file_stem()
                 .map_or("worker".into(), |stem| stem.to_string_lossy().into()),

@@ -7,21 +7,24 @@ use std::sync::{Arc, Weak};
 use std::task::Poll;
 use std::time::Duration;
 
-use tokio::sync::oneshot;
 use tokio::time::Sleep;
+use wasmtime::component::Resource;
 use wasmtime::{Store, Trap, UpdateDeadline};
 use wasmtime_wasi::{ResourceTable, WasiCtxBuilder};
 
 use super::bindings::exports::pairway::worker::events as wit;
-use super::bindings::pairway::worker::types::{CloseInfo as WitCloseInfo, MessageParam};
+use super::bindings::pairway::worker::types::{
+    CloseInfo as WitCloseInfo, ErrorParam, MessageParam,
+};
 use super::bindings::{Worker, pairway};
 use super::engine::{Component, TICK};
 use super::log::GuestLog;
 use super::memory::Memory;
-use super::store::{Answer, Asked, Effects, GuestState, Host, Request, Token};
+use super::store::{Answer, Asked, Duties, Effects, GuestState, Handle, Host, Reply, Request, Token};
 use crate::config::size;
 use crate::error::Fault;
-use crate::socket::{MessageRef, Owner, SocketEvent, SocketId};
+use crate::object::{AlarmInfo, Object};
+use crate::socket::{Departure, MessageRef, Owner, SocketEvent, SocketId};
 
 /// Ticks that a turn runs before it yields: with fewer than two a tick that falls into a short turn makes
 /// it yield with its session locked, and everyone queues behind it (half again the cost of a message).
@@ -33,11 +36,26 @@ pub(crate) enum Event {
     Start,
     Fetch {
         request: Box<Request>,
-        /// Taken when the instance learns of the request.
-        reply: Option<oneshot::Sender<Answer>>,
+        /// Taken when the instance learns of the request, and given back if its turn fails.
+        reply: Option<Reply>,
+        /// By which the instance knows the request.
+        id: u64,
     },
     Socket(SocketId, SocketEvent),
-    Completed(Token),
+    /// The object's alarm may be due: to be looked up before anybody is woken.
+    AlarmDue,
+    Alarm(AlarmInfo),
+    Completed(Token, Outcome),
+}
+
+/// How a split operation ended.
+#[derive(Debug)]
+pub(crate) enum Outcome {
+    /// The timer's time has come.
+    Done,
+    /// The response of a request; its socket is taken when the instance learns of it.
+    Response(Box<Answer>),
+    Failed(String),
 }
 
 /// Messages that are handed over where they lie, behind those of the inbox.
@@ -67,6 +85,7 @@ impl Instance {
         component: Arc<Component>,
         host: Host,
         owner: Weak<dyn Owner>,
+        object: Option<Arc<Object>>,
     ) -> Result<Self, Fault> {
         let limits = Arc::clone(&host.limits);
         let log = |is_stderr| {
@@ -98,8 +117,11 @@ impl Instance {
             ends: std::collections::HashMap::new(),
             requests: std::collections::HashMap::new(),
             timers: std::collections::HashSet::new(),
+            operations: std::collections::HashSet::new(),
             next_id: 0,
             ticks_left: 0,
+            object,
+            duties: Duties::default(),
         };
         let mut store = Store::new(component.pre.engine(), state);
         store.limiter(|state| &mut state.memory);
@@ -128,6 +150,9 @@ impl Instance {
                 | Fault::WallTime(_)
                 | Fault::OutOfMemory(_)
                 | Fault::Instantiate(_)
+                | Fault::Aborted(_)
+                | Fault::GateTime(_)
+                | Fault::Storage(_)
                 | Fault::TooManyInstances(_)) => fault,
             }),
         }
@@ -140,14 +165,19 @@ impl Instance {
         direct: Option<Direct<'_>>,
         frames: Vec<u8>,
     ) -> Result<(), Fault> {
-        let ids = self.begin(inbox, frames);
+        let mut arrivals = self.begin(inbox, frames)?.into_iter();
+        let object = self.store.data().object.clone();
         let headers: Vec<_> = inbox.iter().filter_map(header_list).collect();
-        let mut fetches = ids.into_iter().zip(&headers);
+        let mut headers = headers.iter();
         let direct_len = direct.map_or(0, |direct| direct.messages.len());
         let mut events = Vec::with_capacity(inbox.len() + direct_len);
         for event in inbox.iter() {
-            if self.is_due(event) {
-                events.push(lower(event, &mut fetches));
+            // Consumed also where the event is not due.
+            let lowered = lower(event, object.as_deref(), &mut headers, &mut arrivals);
+            if self.is_due(event)
+                && let Some(lowered) = lowered
+            {
+                events.push(lowered);
             }
         }
         if let Some(direct) = direct {
@@ -163,38 +193,63 @@ impl Instance {
         Ok(())
     }
 
-    /// Register what a batch brings. Gives the ids of its requests.
-    fn begin(&mut self, inbox: &mut [Event], frames: Vec<u8>) -> Vec<u64> {
+    /// Register what a batch brings. Gives handles of the sockets that come with its responses.
+    fn begin(
+        &mut self,
+        inbox: &mut [Event],
+        frames: Vec<u8>,
+    ) -> Result<Vec<Resource<Handle>>, Fault> {
         let state = self.store.data_mut();
         state.effects = Effects::begin(frames);
         state.memory.was_denied = false;
-        let mut ids = Vec::new();
+        let mut arrivals = Vec::new();
         for event in inbox {
-            if let Event::Fetch { request, reply } = event
-                && let Some(reply) = reply.take()
-            {
-                let id = state.next_id();
-                let wants_web_socket = request.wants_web_socket;
-                state.requests.insert(
-                    id,
-                    Asked {
-                        wants_web_socket,
-                        reply,
-                    },
-                );
-                ids.push(id);
+            match event {
+                Event::Fetch { request, reply, id } => {
+                    if let Some(reply) = reply.take() {
+                        *id = state.next_id();
+                        let wants_web_socket = request.wants_web_socket;
+                        let asked = Asked {
+                            wants_web_socket,
+                            reply,
+                        };
+                        state.requests.insert(*id, asked);
+                    }
+                }
+                Event::Completed(token, Outcome::Response(answer)) => {
+                    if state.operations.contains(token)
+                        && let Some(end) = answer.socket.take().and_then(Departure::arrive)
+                    {
+                        state.handles += 1;
+                        let handle = state.table.push(Handle(end));
+                        arrivals
+                            .push(handle.map_err(|error| Fault::Instantiate(error.to_string()))?);
+                        answer.has_arrived = true;
+                    }
+                }
+                Event::Start
+                | Event::Socket(..)
+                | Event::AlarmDue
+                | Event::Alarm(_)
+                | Event::Completed(..) => {}
             }
         }
-        ids
+        Ok(arrivals)
     }
 
     /// Whether the guest still waits for this event.
     fn is_due(&self, event: &Event) -> bool {
         let state = self.store.data();
         match event {
-            Event::Start | Event::Fetch { .. } => true,
-            Event::Socket(id, _) => state.ends.contains_key(id),
-            Event::Completed(token) => state.timers.contains(token),
+            Event::Start | Event::Fetch { .. } | Event::Alarm(_) => true,
+            Event::AlarmDue => false,
+            Event::Socket(id, _) => {
+                state.ends.contains_key(id)
+                    || state.object.as_ref().is_some_and(|o| o.has_socket(*id))
+            }
+            Event::Completed(token, _) => {
+                state.timers.contains(token) || state.operations.contains(token)
+            }
         }
     }
 
@@ -225,21 +280,46 @@ impl Instance {
         for event in inbox {
             match event {
                 Event::Socket(id, SocketEvent::Message(message)) => {
-                    if let Some(end) = state.ends.get(id) {
+                    if let Some(end) = state.accepted(*id) {
                         end.took(message.cost(), held, soft);
                     }
                 }
                 Event::Socket(id, SocketEvent::Close(_) | SocketEvent::Error(_)) => {
-                    if state.ends.get(id).is_some_and(|end| end.settle()) {
-                        state.ends.remove(id);
-                    }
+                    state.settle(*id);
                 }
-                Event::Completed(token) => {
+                Event::Completed(token, _) => {
                     state.timers.remove(token);
+                    state.operations.remove(token);
                 }
-                Event::Start | Event::Fetch { .. } | Event::Socket(_, SocketEvent::Drain) => {}
+                Event::Start
+                | Event::Fetch { .. }
+                | Event::AlarmDue
+                | Event::Alarm(_)
+                | Event::Socket(_, SocketEvent::Drain) => {}
             }
         }
+        if state.duties.running == 0 && !state.duties.departed.is_empty() {
+            state.duties.departed.clear();
+        }
+    }
+
+    /// The turn has failed: take back what it changed, and give the requests of its batch back to it, for
+    /// another instance. Gives what was in the frame buffer before the turn.
+    pub(crate) fn undo(&mut self, inbox: &mut [Event]) -> Vec<u8> {
+        let state = self.store.data_mut();
+        let (frames, mut replies) = state.effects.undo();
+        for event in inbox {
+            if let Event::Fetch { reply, id, .. } = event
+                && reply.is_none()
+            {
+                let asked = state.requests.remove(id).map(|asked| asked.reply);
+                *reply = asked.or_else(|| replies.remove(id));
+            }
+        }
+        if let Some(object) = state.object.clone() {
+            std::mem::take(&mut state.effects.journal).take_back(&object);
+        }
+        frames
     }
 
     pub(crate) fn state(&mut self) -> &mut GuestState {
@@ -298,37 +378,73 @@ fn fault(store: &Store<GuestState>, error: &wasmtime::Error) -> Fault {
 type Headers<'a> = Vec<(&'a str, &'a [u8])>;
 
 fn header_list(event: &Event) -> Option<Headers<'_>> {
-    let Event::Fetch { request, .. } = event else {
-        return None;
+    let headers = match event {
+        Event::Fetch { request, .. } => &request.headers,
+        Event::Completed(_, Outcome::Response(answer)) => &answer.headers,
+        Event::Start
+        | Event::Socket(..)
+        | Event::AlarmDue
+        | Event::Alarm(_)
+        | Event::Completed(..) => return None,
     };
     Some(
-        request
-            .headers
+        headers
             .iter()
             .map(|(name, value)| (name.as_str(), value.as_slice()))
             .collect(),
     )
 }
 
+/// An event as the guest gets it. Each request and each response takes the next of the header lists, and each
+/// response that came with a socket the next of the handles.
 fn lower<'a>(
     event: &'a Event,
-    fetches: &mut impl Iterator<Item = (u64, &'a Headers<'a>)>,
-) -> wit::Event<'a> {
-    match event {
-        Event::Start => wit::Event::Start(wit::InstanceKind::Worker),
-        Event::Fetch { request, .. } => {
-            let (id, headers) = fetches.next().expect("begin() gave an id to each request");
-            wit::Event::Fetch((
-                id,
-                pairway::worker::http::RequestParam {
-                    method: &request.method,
-                    uri: &request.uri,
-                    headers,
-                    body: &request.body,
-                    peer: request.peer.as_deref(),
-                },
-            ))
-        }
+    object: Option<&'a Object>,
+    headers: &mut impl Iterator<Item = &'a Headers<'a>>,
+    arrivals: &mut impl Iterator<Item = Resource<Handle>>,
+) -> Option<wit::Event<'a>> {
+    let mut next_headers = || headers.next().expect("header_list() gave one to each");
+    Some(match event {
+        Event::Start => wit::Event::Start(match object {
+            None => wit::InstanceKind::Worker,
+            Some(object) => wit::InstanceKind::Object(wit::ObjectInfo {
+                class_name: &object.address.class,
+                id: &object.address.id,
+                name: object.name(),
+            }),
+        }),
+        Event::Fetch { request, id, .. } => wit::Event::Fetch((
+            *id,
+            pairway::worker::http::RequestParam {
+                method: &request.method,
+                uri: &request.uri,
+                headers: next_headers(),
+                body: &request.body,
+                peer: request.peer.as_deref(),
+            },
+        )),
+        Event::AlarmDue => return None,
+        Event::Alarm(info) => wit::Event::Alarm(wit::AlarmInfo {
+            scheduled_time: info.scheduled_ms,
+            retry_count: info.retry_count,
+        }),
+        Event::Completed(token, outcome) => wit::Event::Completed((
+            *token,
+            match outcome {
+                Outcome::Done => wit::Outcome::Done,
+                Outcome::Failed(text) => wit::Outcome::Failed(ErrorParam::Other(text)),
+                Outcome::Response(answer) => {
+                    wit::Outcome::Response(pairway::worker::http::ResponseParam {
+                        status: answer.status,
+                        headers: next_headers(),
+                        body: &answer.body,
+                        socket: answer.has_arrived.then(|| {
+                            arrivals.next().expect("begin() made a handle for each")
+                        }),
+                    })
+                }
+            },
+        )),
         Event::Socket(id, SocketEvent::Message(message)) => wit_message(*id, message.as_ref()),
         Event::Socket(id, SocketEvent::Close(info)) => wit::Event::Close((
             *id,
@@ -340,8 +456,7 @@ fn lower<'a>(
         )),
         Event::Socket(id, SocketEvent::Error(text)) => wit::Event::Error((*id, text)),
         Event::Socket(id, SocketEvent::Drain) => wit::Event::Drain(*id),
-        Event::Completed(token) => wit::Event::Completed((*token, wit::Outcome::Done)),
-    }
+    })
 }
 
 fn wit_message(socket: SocketId, message: MessageRef<'_>) -> wit::Event<'_> {

@@ -7,15 +7,22 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
+use bytes::Bytes;
 use tokio::sync::oneshot;
 use wasmtime::component::ResourceTable;
 use wasmtime_wasi::{WasiCtx, WasiCtxView, WasiView};
 
+use super::bindings::pairway::worker::http::RequestResult as WitRequest;
+use super::journal::Journal;
 use super::memory::Memory;
 use crate::config::Limits;
 use crate::counters::Counters;
+use crate::error::Fault;
+use crate::namespace::Namespaces;
+use crate::object::Object;
 use crate::socket::message::CloseBody;
 use crate::socket::{Departure, End, Message, Outbox, Owner, SocketId};
+use crate::storage::Address;
 
 /// Names a split operation; see `token` in `wit/types.wit`.
 pub(crate) type Token = u64;
@@ -27,6 +34,8 @@ pub(crate) struct Host {
     pub(crate) counters: Arc<Counters>,
     /// The guest's environment.
     pub(crate) vars: Arc<[(String, String)]>,
+    /// The durable objects that the worker can reach, by the names of their bindings.
+    pub(crate) namespaces: Arc<Namespaces>,
     /// The last socket id given; ids are of the process, so that none is used twice.
     pub(crate) socket_ids: Arc<AtomicU64>,
 }
@@ -49,6 +58,26 @@ pub(crate) struct Request {
     pub(crate) wants_web_socket: bool,
 }
 
+impl Request {
+    /// What a guest sends to an object.
+    pub(crate) fn from_guest(request: WitRequest) -> Self {
+        let wants_web_socket = request.headers.iter().any(|(name, value)| {
+            name.eq_ignore_ascii_case("upgrade")
+                && value
+                    .split(|byte| *byte == b',')
+                    .any(|word| word.trim_ascii().eq_ignore_ascii_case(b"websocket"))
+        });
+        Self {
+            method: request.method,
+            uri: request.uri,
+            headers: request.headers,
+            body: request.body,
+            peer: request.peer,
+            wants_web_socket,
+        }
+    }
+}
+
 /// The worker's response.
 #[derive(Debug)]
 pub(crate) struct Answer {
@@ -56,13 +85,18 @@ pub(crate) struct Answer {
     pub(crate) headers: Vec<(String, Vec<u8>)>,
     pub(crate) body: Vec<u8>,
     pub(crate) socket: Option<Departure>,
+    /// The socket has been taken out, for the instance that asked.
+    pub(crate) has_arrived: bool,
 }
+
+/// Where a response goes, or why there is none.
+pub(crate) type Reply = oneshot::Sender<Result<Answer, Fault>>;
 
 /// A request that waits for its response.
 #[derive(Debug)]
 pub(crate) struct Asked {
     pub(crate) wants_web_socket: bool,
-    pub(crate) reply: oneshot::Sender<Answer>,
+    pub(crate) reply: Reply,
 }
 
 /// One thing that a turn has asked for.
@@ -96,15 +130,28 @@ pub(crate) enum Staged {
         end: Arc<End>,
         paused: bool,
     },
+    /// One frame for many connections.
+    Broadcast {
+        frame: Bytes,
+        to: Vec<(SocketId, Arc<Outbox>)>,
+    },
     Respond {
-        reply: oneshot::Sender<Answer>,
-        answer: Answer,
+        request: u64,
+        reply: Reply,
+        answer: Box<Answer>,
+    },
+    /// A request for a durable object.
+    FetchObject {
+        token: Token,
+        address: Address,
+        name: Option<String>,
+        request: Box<Request>,
     },
     StartTimer {
         token: Token,
         delay: Duration,
     },
-    CancelTimer {
+    Cancel {
         token: Token,
     },
 }
@@ -116,8 +163,12 @@ pub(crate) struct Effects {
     /// Where the turn's own frames begin.
     pub(crate) from: usize,
     pub(crate) staged: Vec<Staged>,
+    /// What the turn has changed already, so that it can be taken back.
+    pub(crate) journal: Journal,
     /// Bytes staged for all sockets,
     total: usize,
+    /// of which each socket may have got these, in broadcasts,
+    broadcast: usize,
     /// for the socket that was sent on last, and for the others.
     current: (SocketId, usize),
     others: HashMap<SocketId, usize>,
@@ -135,7 +186,19 @@ impl Effects {
             }
             self.current = (socket, self.others.get(&socket).copied().unwrap_or(0));
         }
-        self.current.1
+        self.current.1 + self.broadcast
+    }
+
+    /// Note that one frame goes to many. Who got it is not kept: it counts for all.
+    pub(crate) fn stage_broadcast(
+        &mut self,
+        frame: Bytes,
+        to: Vec<(SocketId, Arc<Outbox>)>,
+        limits: &Limits,
+    ) -> wasmtime::Result<()> {
+        self.broadcast += frame.len();
+        self.total += frame.len();
+        self.stage(Staged::Broadcast { frame, to }, limits)
     }
 
     /// Note that the frames behind `from` are for this connection.
@@ -199,12 +262,27 @@ impl Effects {
         }
     }
 
-    /// What was in the buffer before the turn, which has failed.
-    pub(crate) fn undo(&mut self) -> Vec<u8> {
-        self.staged.clear();
+    /// Take back what a failed turn has changed. Gives what was in the buffer before it, and the replies that it
+    /// was about to give, for the requests are to be given to another instance.
+    pub(crate) fn undo(&mut self) -> (Vec<u8>, HashMap<u64, Reply>) {
+        let replies = std::mem::take(&mut self.staged)
+            .into_iter()
+            .filter_map(|staged| match staged {
+                Staged::Respond { request, reply, .. } => Some((request, reply)),
+                Staged::Frames { .. }
+                | Staged::Message { .. }
+                | Staged::CloseWire { .. }
+                | Staged::ClosePeer { .. }
+                | Staged::Pause { .. }
+                | Staged::Broadcast { .. }
+                | Staged::FetchObject { .. }
+                | Staged::StartTimer { .. }
+                | Staged::Cancel { .. } => None,
+            })
+            .collect();
         let mut frames = std::mem::take(&mut self.frames);
         frames.truncate(self.from);
-        frames
+        (frames, replies)
     }
 }
 
@@ -236,13 +314,35 @@ pub(crate) struct GuestState {
     pub(crate) effects: Effects,
     /// Handles of ends that the guest has.
     pub(crate) handles: u64,
-    /// Accepted ends that are not over.
+    /// Accepted ends that are not over, but for the hibernatable ones, which are the object's.
     pub(crate) ends: HashMap<SocketId, Arc<End>>,
     pub(crate) requests: HashMap<u64, Asked>,
     pub(crate) timers: HashSet<Token>,
+    /// Split operations other than timers.
+    pub(crate) operations: HashSet<Token>,
     pub(crate) next_id: u64,
     /// Ticks of the epoch clock that this turn may still use.
     pub(crate) ticks_left: u64,
+    /// The object whose instance this is.
+    pub(crate) object: Option<Arc<Object>>,
+    pub(crate) duties: Duties,
+}
+
+/// What an object's instance has told its host about itself.
+#[derive(Debug, Default)]
+pub(crate) struct Duties {
+    /// Handlers under way.
+    pub(crate) running: u32,
+    /// How often the gate has been closed and not opened.
+    pub(crate) gate: u32,
+    /// The object is to be reset when the turn ends.
+    pub(crate) abort: Option<String>,
+    /// Storage has failed: the instance is to end with the turn.
+    pub(crate) storage_failed: bool,
+    /// Names from which this instance has made ids.
+    pub(crate) names: HashMap<String, String>,
+    /// Hibernatable ends whose last event is through while handlers are under way, which may ask for their tags.
+    pub(crate) departed: HashMap<SocketId, Arc<End>>,
 }
 
 impl std::fmt::Debug for GuestState {
@@ -262,9 +362,39 @@ impl GuestState {
         self.next_id
     }
 
+    /// An end that was accepted here, or by the object, and is not over.
+    pub(crate) fn accepted(&self, id: SocketId) -> Option<Arc<End>> {
+        match (self.ends.get(&id), &self.object) {
+            (Some(end), _) => Some(Arc::clone(end)),
+            (None, Some(object)) => object.socket(id),
+            (None, None) => None,
+        }
+    }
+
+    /// The last event of a socket is through.
+    pub(crate) fn settle(&mut self, id: SocketId) {
+        if let Some(end) = self.ends.get(&id) {
+            if end.settle() {
+                self.ends.remove(&id);
+            }
+            return;
+        }
+        let Some(object) = &self.object else { return };
+        if let Some(end) = object.socket(id)
+            && end.settle()
+        {
+            object.remove_socket(id);
+            end.let_go();
+            if self.duties.running > 0 {
+                self.duties.departed.insert(id, end);
+            }
+        }
+    }
+
     /// Whether something can still happen to this instance that comes from outside.
     pub(crate) fn is_reachable(&self) -> bool {
         !self.timers.is_empty()
+            || !self.operations.is_empty()
             || self
                 .ends
                 .values()
@@ -275,6 +405,7 @@ impl GuestState {
     pub(crate) fn give_up(&mut self, reason: &str) {
         self.effects = Effects::default();
         self.requests.clear();
+        self.operations.clear();
         for (_, end) in self.ends.drain() {
             end.give_up(reason);
         }

@@ -1,9 +1,10 @@
 //! Owns the doing of what a turn has asked for: in its order, all of it or, after a fault, nothing.
 
-use super::Session;
 use super::life::Live;
-use crate::guest::{Effects, Event, Staged};
+use super::{NoAnswer, Session};
+use crate::guest::{Effects, Event, Outcome, Request, Staged, Token};
 use crate::socket::{Arrival, Outbox, SocketId};
+use crate::storage::Address;
 
 impl Session {
     /// Do what a turn has asked for, in its order.
@@ -20,14 +21,6 @@ impl Session {
             if outbox.refuse() {
                 end.raise_drain();
             }
-        }
-    }
-
-    /// Nothing of a turn that has failed happens; what its connection had before stays with it.
-    pub(super) fn undo(live: &mut Live, own: Option<Own<'_>>) {
-        let frames = live.instance.state().effects.undo();
-        if let Some(own) = own {
-            *own.out = frames;
         }
     }
 
@@ -48,27 +41,62 @@ impl Session {
                 live.forget_if_over(from.id());
             }
             Staged::Pause { end, paused } => end.pause(paused),
-            Staged::Respond { reply, answer } => {
-                // A client that has gone meanwhile needs no response; the socket in it ends with it.
-                drop(reply.send(answer));
+            Staged::Broadcast { frame, to } => {
+                for (_, outbox) in &to {
+                    outbox.push_shared(&frame);
+                }
             }
+            Staged::Respond { reply, answer, .. } => {
+                // A client that has gone meanwhile needs no response; the socket in it ends with it.
+                drop(reply.send(Ok(*answer)));
+            }
+            Staged::FetchObject {
+                token,
+                address,
+                name,
+                request,
+            } => self.fetch_object(live, token, (address, name), request),
             Staged::StartTimer { token, delay } => {
                 // The timer keeps its session alive: the worker may wait for nothing else.
                 if let Some(me) = self.me.upgrade() {
                     let timer = tokio::spawn(async move {
                         tokio::time::sleep(delay).await;
                         // A session that is over has no use for its timers.
-                        drop(me.post(Event::Completed(token)));
+                        drop(me.post(Event::Completed(token, Outcome::Done)));
                     });
-                    live.timers.insert(token, timer.abort_handle());
+                    live.operations.insert(token, timer.abort_handle());
                 }
             }
-            Staged::CancelTimer { token } => {
-                if let Some(timer) = live.timers.remove(&token) {
-                    timer.abort();
+            Staged::Cancel { token } => {
+                if let Some(operation) = live.operations.remove(&token) {
+                    operation.abort();
                 }
             }
         }
+    }
+
+    /// Send a request to an object. Its outcome comes as an event, and this session is there to get it.
+    fn fetch_object(
+        &self,
+        live: &mut Live,
+        token: Token,
+        (address, name): (Address, Option<String>),
+        request: Box<Request>,
+    ) {
+        let (Some(me), Some(directory)) = (self.me.upgrade(), self.context.directory.upgrade())
+        else {
+            return;
+        };
+        let fetching = tokio::spawn(async move {
+            let answer = directory.fetch(address, name, request).await;
+            let outcome = match answer {
+                Ok(answer) => Outcome::Response(Box::new(answer)),
+                Err(NoAnswer::Fault(fault)) => Outcome::Failed(fault.to_string()),
+                Err(NoAnswer::Never) => Outcome::Failed("the object did not respond".to_owned()),
+            };
+            drop(me.post(Event::Completed(token, outcome)));
+        });
+        live.operations.insert(token, fetching.abort_handle());
     }
 }
 
@@ -82,27 +110,72 @@ pub(super) struct Own<'a> {
 }
 
 impl Own<'_> {
+    pub(super) fn reborrow(&mut self) -> Own<'_> {
+        Own {
+            socket: self.socket,
+            outbox: self.outbox,
+            out: self.out,
+        }
+    }
+
     /// Take this connection's frames out of what is to be done. They keep their place behind what others
     /// have queued for it.
     fn take_frames(self, effects: &mut Effects) {
         let from = effects.from;
-        let is_mine = |staged: &Staged| matches!(staged, Staged::Frames { socket, .. } if *socket == self.socket);
-        let is_anothers = |staged: &Staged| matches!(staged, Staged::Frames { socket, .. } if *socket != self.socket);
-        if effects.staged.iter().any(is_anothers) {
-            self.out.extend_from_slice(&effects.frames[..from]);
-            for staged in &effects.staged {
-                if let Staged::Frames { socket, range, .. } = staged
-                    && *socket == self.socket
-                {
-                    self.out.extend_from_slice(&effects.frames[range.clone()]);
-                }
-            }
-        } else {
+        let is_only_mine = effects.staged.iter().all(|staged| match staged {
+            Staged::Frames { socket, .. } => *socket == self.socket,
+            Staged::Broadcast { .. } => false,
+            Staged::Message { .. }
+            | Staged::CloseWire { .. }
+            | Staged::ClosePeer { .. }
+            | Staged::Pause { .. }
+            | Staged::Respond { .. }
+            | Staged::FetchObject { .. }
+            | Staged::StartTimer { .. }
+            | Staged::Cancel { .. } => true,
+        });
+        if is_only_mine {
             *self.out = std::mem::take(&mut effects.frames);
+            effects
+                .staged
+                .retain(|staged| !matches!(staged, Staged::Frames { .. }));
+        } else {
+            self.out.extend_from_slice(&effects.frames[..from]);
+            let frames = &effects.frames;
+            effects
+                .staged
+                .retain_mut(|staged| !take_mine(self.socket, staged, frames, self.out));
         }
-        effects.staged.retain(|staged| !is_mine(staged));
         if self.out.len() > from {
             self.outbox.put_behind_queue(self.out, from);
         }
+    }
+}
+
+/// Move what is for this connection into its buffer. True if nothing is left of it for others.
+fn take_mine(socket: SocketId, staged: &mut Staged, frames: &[u8], out: &mut Vec<u8>) -> bool {
+    match staged {
+        Staged::Frames {
+            socket: to, range, ..
+        } if *to == socket => {
+            out.extend_from_slice(&frames[range.clone()]);
+            true
+        }
+        Staged::Broadcast { frame, to } => {
+            if let Some(at) = to.iter().position(|(id, _)| *id == socket) {
+                to.swap_remove(at);
+                out.extend_from_slice(frame);
+            }
+            to.is_empty()
+        }
+        Staged::Frames { .. }
+        | Staged::Message { .. }
+        | Staged::CloseWire { .. }
+        | Staged::ClosePeer { .. }
+        | Staged::Pause { .. }
+        | Staged::Respond { .. }
+        | Staged::FetchObject { .. }
+        | Staged::StartTimer { .. }
+        | Staged::Cancel { .. } => false,
     }
 }

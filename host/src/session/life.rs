@@ -1,53 +1,54 @@
-//! Owns the live part of a session: its instance, its timers, and its place among the instances that may
-//! be alive.
+//! Owns the live part of a session: its instance, what is under way for it, and its place among the instances.
 
 use std::collections::HashMap;
 
 use tokio::task::AbortHandle;
 
+use super::roster::Place;
 use crate::error::Fault;
-use crate::guest::{Direct, Event, Host, Instance, Token};
+use crate::guest::{Direct, Event, Instance, Token};
 use crate::socket::SocketId;
+
+#[derive(Debug)]
+pub(super) enum Life {
+    /// No instance yet; of an object: no instance now.
+    Asleep,
+    Live(Box<Live>),
+    Over,
+}
 
 #[derive(Debug)]
 pub(super) struct Live {
     pub(super) instance: Instance,
-    pub(super) timers: HashMap<Token, AbortHandle>,
+    /// Timers and requests under way.
+    pub(super) operations: HashMap<Token, AbortHandle>,
+    /// Resets the object if its gate stays closed.
+    pub(super) gate: Option<AbortHandle>,
+    /// Has the object hibernate once it is idle.
+    pub(super) idle: Option<AbortHandle>,
     /// Keeps the number of instances within its limit.
     pub(super) _place: Place,
 }
 
-/// One of the instances that may be alive at a time.
-#[derive(Debug)]
-pub(super) struct Place(Host);
-
-impl Place {
-    pub(super) fn take(host: &Host) -> Result<Self, Fault> {
-        host.counters.instances_live.add(1);
-        let place = Self(host.clone());
-        if host.counters.instances_live.get() > host.limits.instances {
-            return Err(Fault::TooManyInstances(host.limits.instances));
-        }
-        host.counters.instances.add(1);
-        Ok(place)
-    }
-}
-
-impl Drop for Place {
-    fn drop(&mut self) {
-        self.0.counters.instances_live.sub(1);
-    }
-}
-
 impl Drop for Live {
     fn drop(&mut self) {
-        for timer in self.timers.values() {
-            timer.abort();
+        for task in self.operations.values().chain(&self.gate).chain(&self.idle) {
+            task.abort();
         }
     }
 }
 
 impl Live {
+    pub(super) fn new(instance: Instance, place: Place) -> Self {
+        Self {
+            instance,
+            operations: HashMap::new(),
+            gate: None,
+            idle: None,
+            _place: place,
+        }
+    }
+
     pub(super) async fn turn(
         &mut self,
         batch: &mut [Event],
@@ -55,8 +56,8 @@ impl Live {
         frames: Vec<u8>,
     ) -> Result<(), Fault> {
         for event in &*batch {
-            if let Event::Completed(token) = event {
-                self.timers.remove(token);
+            if let Event::Completed(token, _) = event {
+                self.operations.remove(token);
             }
         }
         self.instance.turn(batch, direct, frames).await
@@ -65,11 +66,10 @@ impl Live {
     pub(super) fn forget_if_over(&mut self, socket: SocketId) {
         let state = self.instance.state();
         if state
-            .ends
-            .get(&socket)
+            .accepted(socket)
             .is_some_and(|end| end.is_forgettable())
         {
-            state.ends.remove(&socket);
+            state.settle(socket);
         }
     }
 }

@@ -3,26 +3,40 @@
 //! nothing of TCP and HTTP.
 //!
 //! ```text
-//!   New ──first event──► Live ──nothing can happen to it any more──► Over
-//!                          └─────fault: sockets closed with 1011─────┘
+//!   of a stateless worker:
+//!   Asleep ──first event──► Live ──nothing can happen to it any more──► Over
+//!                             └─────fault: sockets closed with 1011─────┘
+//!   of a durable object:
+//!   Asleep ◄──event: wake──► Live      back by hibernation, by a fault, by a reset
 //! ```
 
 mod commit;
+mod hibernate;
+mod inbox;
 mod life;
+mod roster;
+mod turn;
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::VecDeque;
 use std::future::Future;
 use std::pin::Pin;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, Weak};
+use std::time::Duration;
 
 use tokio::sync::{Mutex as AsyncMutex, oneshot};
 
-use self::commit::Own;
-use self::life::{Live, Place};
+pub use self::hibernate::Hold;
+use self::inbox::Inbox;
+use self::life::Life;
+pub(crate) use self::roster::Roster;
+use crate::alarm::Alarms;
 use crate::config::size;
 use crate::error::Fault;
-use crate::guest::{Answer, Component, Direct, Event, Host, Instance, Request};
+use crate::guest::{Answer, Component, Direct, Event, Host, Request};
+use crate::object::{Due, Object};
 use crate::socket::{Delivery, MessageRef, Owner, SocketEvent, SocketId};
+use crate::storage::Address;
 
 /// How a request ended without a response.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -32,44 +46,80 @@ pub(crate) enum NoAnswer {
     Never,
 }
 
+/// Where objects are found. What a session knows of its own kind: to reach another, it asks here.
+pub(crate) trait Directory: Send + Sync + std::fmt::Debug {
+    /// Send a request to an object, which is started or woken if need be.
+    fn fetch(
+        &self,
+        address: Address,
+        name: Option<String>,
+        request: Box<Request>,
+    ) -> Pin<Box<dyn Future<Output = Result<Answer, NoAnswer>> + Send>>;
+
+    /// An object has hibernated, and has no sockets: it need not be kept, if no event waits for it.
+    fn retire(&self, session: &Session);
+}
+
+/// What all sessions of a server share.
+#[derive(Debug)]
+pub(crate) struct Context {
+    pub(crate) component: Arc<Component>,
+    pub(crate) host: Host,
+    pub(crate) roster: Roster,
+    pub(crate) alarms: Arc<Alarms>,
+    pub(crate) directory: Weak<dyn Directory>,
+}
+
 /// One session.
 #[derive(Debug)]
 pub(crate) struct Session {
     me: Weak<Self>,
-    component: Arc<Component>,
-    host: Host,
+    /// Tells the sessions of this process apart.
+    number: u64,
+    context: Arc<Context>,
+    object: Option<Arc<Object>>,
     inbox: Mutex<Inbox>,
     life: AsyncMutex<Life>,
-}
-
-#[derive(Debug, Default)]
-struct Inbox {
-    events: VecDeque<Event>,
-    /// A task is on its way to empty it.
-    is_pumped: bool,
-    /// Why nothing is taken any more.
-    over: Option<NoAnswer>,
-}
-
-#[derive(Debug)]
-enum Life {
-    New,
-    Live(Live),
-    Over,
+    /// When the last turn ended, on the roster's clock.
+    active_ms: AtomicU64,
 }
 
 impl Session {
-    pub(crate) fn new(component: Arc<Component>, host: Host) -> Arc<Self> {
+    /// A session of the stateless worker, or that of an object.
+    pub(crate) fn new(context: Arc<Context>, object: Option<Arc<Object>>) -> Arc<Self> {
+        static NUMBERS: AtomicU64 = AtomicU64::new(0);
+        let mut inbox = Inbox::default();
+        if object.is_none() {
+            // An object's first event is a turn by itself, whenever it wakes.
+            inbox.push(Event::Start);
+        }
         Arc::new_cyclic(|me| Self {
             me: Weak::clone(me),
-            component,
-            host,
-            inbox: Mutex::new(Inbox {
-                events: VecDeque::from([Event::Start]),
-                ..Inbox::default()
-            }),
-            life: AsyncMutex::new(Life::New),
+            number: NUMBERS.fetch_add(1, Ordering::Relaxed),
+            context,
+            object,
+            inbox: Mutex::new(inbox),
+            life: AsyncMutex::new(Life::Asleep),
+            active_ms: AtomicU64::new(0),
         })
+    }
+
+    pub(crate) fn object(&self) -> Option<&Arc<Object>> {
+        self.object.as_ref()
+    }
+
+    /// What the log calls it.
+    fn title(&self) -> String {
+        match &self.object {
+            Some(object) => object.address.to_string(),
+            None => self.context.component.name().to_owned(),
+        }
+    }
+
+    fn hibernate_after(&self) -> Duration {
+        self.object
+            .as_ref()
+            .map_or(Duration::MAX, |object| object.hibernate_after)
     }
 
     /// Give the worker a request; its response is waited for with [`Pending::answer`]. Gives the request back
@@ -79,6 +129,7 @@ impl Session {
         let event = Event::Fetch {
             request,
             reply: Some(reply),
+            id: 0,
         };
         match self.post(event) {
             Ok(()) => Ok(Pending {
@@ -86,10 +137,19 @@ impl Session {
                 answer,
             }),
             Err(Event::Fetch { request, .. }) => Err(request),
-            Err(Event::Start | Event::Socket(..) | Event::Completed(_)) => {
-                unreachable!("post gives back the event it got")
-            }
+            Err(
+                Event::Start
+                | Event::Socket(..)
+                | Event::AlarmDue
+                | Event::Alarm(_)
+                | Event::Completed(..),
+            ) => unreachable!("post gives back the event it got"),
         }
+    }
+
+    /// The object's alarm may be due. False if the session is over.
+    pub(crate) fn alarm_due(&self) -> bool {
+        self.post(Event::AlarmDue).is_ok()
     }
 
     /// Whether the session takes no more events.
@@ -107,24 +167,40 @@ impl Session {
             if inbox.over.is_some() {
                 return Err(event);
             }
-            inbox.events.push_back(event);
+            inbox.push(event);
             Ok(!std::mem::replace(&mut inbox.is_pumped, true))
         })?;
-        if needs_pump && let Some(me) = self.me.upgrade() {
-            tokio::spawn(me.pump());
+        if needs_pump {
+            self.start_pump();
         }
         Ok(())
+    }
+
+    /// Have a task empty the inbox, if there is something in it that nobody is on the way to.
+    fn ensure_pumped(&self) {
+        let needs_pump = self.with_inbox(|inbox| {
+            inbox.has_due() && !std::mem::replace(&mut inbox.is_pumped, true)
+        });
+        if needs_pump {
+            self.start_pump();
+        }
+    }
+
+    fn start_pump(&self) {
+        if let Some(me) = self.me.upgrade() {
+            tokio::spawn(me.pump());
+        }
     }
 
     /// Run turns until the inbox is empty, letting others have the session in between.
     async fn pump(self: Arc<Self>) {
         loop {
             let mut life = self.life.lock().await;
-            let mut batch = self.take_batch();
+            let batch = self.take_batch();
             if batch.is_empty() {
                 self.settle(&mut life);
                 let is_done = self.with_inbox(|inbox| {
-                    inbox.is_pumped = !inbox.events.is_empty();
+                    inbox.is_pumped = inbox.has_due();
                     !inbox.is_pumped
                 });
                 if is_done {
@@ -132,107 +208,57 @@ impl Session {
                 }
                 continue;
             }
-            self.turn(&mut life, &mut batch, None, None).await;
+            self.run(&mut life, batch, None, None).await;
             drop(life);
             tokio::task::consume_budget().await;
         }
     }
 
     /// The next events, within the bounds of a batch.
-    fn take_batch(&self) -> Vec<Event> {
-        let limits = &self.host.limits;
+    fn take_batch(&self) -> VecDeque<Event> {
+        let limits = &self.context.host.limits;
         let (events_max, bytes_max) = (size(limits.batch_events), size(limits.batch_bytes));
-        self.with_inbox(|inbox| {
-            let mut batch = Vec::new();
-            let mut bytes = 0;
-            while batch.len() < events_max
-                && let Some(event) = inbox.events.front()
-            {
-                if let Event::Socket(_, SocketEvent::Message(message)) = event {
-                    bytes += message.as_ref().bytes().len();
-                    if bytes > bytes_max && !batch.is_empty() {
-                        break;
-                    }
-                }
-                batch.extend(inbox.events.pop_front());
-            }
-            batch
-        })
+        let mut batch = self.with_inbox(|inbox| inbox.take_batch(events_max, bytes_max));
+        if self.object.is_some() {
+            batch.retain_mut(|event| self.look_up_alarm(event));
+        }
+        batch
     }
 
-    /// One turn, and what it asked for.
-    async fn turn(
-        &self,
-        life: &mut Life,
-        batch: &mut [Event],
-        direct: Option<Direct<'_>>,
-        mut own: Option<Own<'_>>,
-    ) {
-        let ran = match self.live(life).await {
-            Ok(Some(live)) => {
-                let frames = own
-                    .as_mut()
-                    .map_or_else(Vec::new, |own| std::mem::take(own.out));
-                let ran = live.turn(batch, direct, frames).await;
-                match &ran {
-                    Ok(()) => self.commit(live, own),
-                    Err(_) => Self::undo(live, own),
-                }
-                ran
-            }
-            Ok(None) => Ok(()),
-            Err(fault) => Err(fault),
+    /// Put what is known of the alarm in the place of an alarm that may be due. False if it is not.
+    fn look_up_alarm(&self, event: &mut Event) -> bool {
+        let (Event::AlarmDue, Some(object)) = (&*event, &self.object) else {
+            return true;
         };
-        if let Err(fault) = ran {
-            self.fail(life, fault);
+        match object.take_due_alarm() {
+            Ok(Due::Now(info)) => {
+                self.context.host.counters.alarms.add(1);
+                *event = Event::Alarm(info);
+                true
+            }
+            Ok(Due::At(due_ms)) => {
+                self.context.alarms.set(&object.address, Some(due_ms));
+                false
+            }
+            Ok(Due::No) => false,
+            Err(error) => {
+                tracing::error!(object = %object.address, "the alarm cannot be read: {error}");
+                false
+            }
         }
     }
 
-    fn fail(&self, life: &mut Life, fault: Fault) {
-        let worker = self.component.name();
-        tracing::error!(target: "pairway::worker", worker, "{fault}");
-        if !matches!(fault, Fault::TooManyInstances(_)) {
-            self.host.counters.faults.add(1);
-        }
-        self.with_inbox(|inbox| inbox.over = Some(NoAnswer::Fault(fault)));
-        self.end(life, "the worker failed");
-    }
-
-    /// The live instance, made if this is its first event. `None` if the session is over.
-    async fn live<'a>(&self, life: &'a mut Life) -> Result<Option<&'a mut Live>, Fault> {
-        if let Life::New = life {
-            let place = Place::take(&self.host)?;
-            let owner: Weak<dyn Owner> = self.me.clone();
-            // Boxed, so that the many turns of a session do not carry what its first one needs.
-            let instance = Box::pin(Instance::new(
-                Arc::clone(&self.component),
-                self.host.clone(),
-                owner,
-            ))
-            .await?;
-            *life = Life::Live(Live {
-                instance,
-                timers: HashMap::new(),
-                _place: place,
-            });
-        }
-        Ok(match life {
-            Life::Live(live) => Some(live),
-            Life::New | Life::Over => None,
-        })
-    }
-
-    /// End a session to which nothing can happen any more.
+    /// End a stateless session to which nothing can happen any more.
     fn settle(&self, life: &mut Life) {
         let Life::Live(live) = life else {
             return;
         };
         let state = live.instance.state();
-        if state.is_reachable() {
+        if self.object.is_some() || state.is_reachable() {
             return;
         }
         let is_over = self.with_inbox(|inbox| {
-            if inbox.events.is_empty() {
+            if inbox.is_empty() {
                 inbox.over.get_or_insert(NoAnswer::Never);
             }
             inbox.over.is_some()
@@ -242,7 +268,7 @@ impl Session {
         }
         let unanswered = state.requests.len();
         if unanswered > 0 {
-            tracing::error!(target: "pairway::worker", worker = self.component.name(), unanswered,
+            tracing::error!(target: "pairway::worker", worker = self.title(), unanswered,
                 "the worker will never answer: it waits for nothing that can still happen");
         }
         self.end(life, "the worker is done");
@@ -250,7 +276,7 @@ impl Session {
 
     /// Drop the instance. Why the session is over stands in the inbox already.
     fn end(&self, life: &mut Life, reason: &str) {
-        let events = self.with_inbox(|inbox| std::mem::take(&mut inbox.events));
+        let events = self.with_inbox(Inbox::take_all);
         if let Life::Live(live) = &mut std::mem::replace(life, Life::Over) {
             live.instance.state().give_up(reason);
         }
@@ -262,14 +288,14 @@ impl Session {
 #[derive(Debug)]
 pub(crate) struct Pending {
     session: Arc<Session>,
-    answer: oneshot::Receiver<Answer>,
+    answer: oneshot::Receiver<Result<Answer, Fault>>,
 }
 
 impl Pending {
     /// Wait for the worker's response.
     pub(crate) async fn answer(self) -> Result<Answer, NoAnswer> {
         match self.answer.await {
-            Ok(answer) => Ok(answer),
+            Ok(answer) => answer.map_err(NoAnswer::Fault),
             Err(_) => Err(self
                 .session
                 .with_inbox(|inbox| inbox.over.clone())
@@ -303,28 +329,38 @@ impl Owner for Session {
         delivery: Delivery<'a>,
     ) -> Pin<Box<dyn Future<Output = usize> + Send + 'a>> {
         Box::pin(async move {
-            let limits = &self.host.limits;
+            let limits = &self.context.host.limits;
             let (events_max, bytes_max) = (size(limits.batch_events), size(limits.batch_bytes));
             let taken = batch_len(delivery.messages, events_max, bytes_max);
             let mut life = self.life.lock().await;
             // What was raised before goes before; most often there is nothing.
-            let mut due = self.with_inbox(|inbox| inbox.events.len());
+            let mut due = self.with_inbox(|inbox| inbox.len());
             while due > 0 {
-                let mut batch = self.take_batch();
+                let batch = self.take_batch();
                 due = due.saturating_sub(batch.len().max(1));
-                self.turn(&mut life, &mut batch, None, None).await;
+                if !batch.is_empty() {
+                    self.run(&mut life, batch, None, None).await;
+                }
+            }
+            if let Some(object) = &self.object
+                && !object.has_socket(delivery.socket)
+            {
+                // The object was reset while these waited.
+                return delivery.messages.len();
             }
             let direct = Direct {
                 socket: delivery.socket,
                 messages: &delivery.messages[..taken],
             };
-            let own = Own {
+            let own = commit::Own {
                 socket: delivery.socket,
                 outbox: delivery.outbox,
                 out: delivery.out,
             };
-            self.turn(&mut life, &mut [], Some(direct), Some(own)).await;
-            if let Life::Live(live) = &mut *life
+            let none = VecDeque::new();
+            let taken = self.run(&mut life, none, Some(direct), Some(own)).await;
+            if self.object.is_none()
+                && let Life::Live(live) = &mut *life
                 && live.instance.state().ends.is_empty()
             {
                 self.settle(&mut life);

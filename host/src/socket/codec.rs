@@ -38,6 +38,11 @@ pub(crate) fn pong(payload: &[u8], out: &mut Vec<u8>) {
     out.extend_from_slice(payload);
 }
 
+/// Append a ping, without a payload.
+pub(crate) fn ping(out: &mut Vec<u8>) {
+    header(OpCode::Control(Control::Ping), 0, out);
+}
+
 /// Append a Close frame. The reason has been checked, or is the host's own.
 pub(crate) fn close(body: &CloseBody, out: &mut Vec<u8>) {
     let opcode = OpCode::Control(Control::Close);

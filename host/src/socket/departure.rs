@@ -32,6 +32,15 @@ impl Departure {
     }
 }
 
+impl Departure {
+    /// The end, for an instance that has got the response: nobody has claimed it.
+    pub(crate) fn arrive(mut self) -> Option<Arc<End>> {
+        let end = self.end.take()?;
+        end.come_back();
+        Some(end)
+    }
+}
+
 impl Drop for Departure {
     fn drop(&mut self) {
         if let Some(end) = self.end.take() {

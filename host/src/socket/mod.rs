@@ -11,10 +11,12 @@
 //!            └─► Sent (left in a 101) ─► Coupled (outbox) ─┘
 //! ```
 
+pub(crate) mod auto_response;
 pub(crate) mod codec;
 pub(crate) mod decode;
 pub(crate) mod departure;
 pub(crate) mod end;
+pub(crate) mod frames;
 pub(crate) mod message;
 pub(crate) mod outbox;
 pub(crate) mod state;

@@ -5,7 +5,10 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Waker};
 
+use bytes::Bytes;
+
 use super::codec;
+use super::frames::Frames;
 use super::message::CloseBody;
 
 /// How far a connection is to go. Orders only grow.
@@ -20,18 +23,29 @@ pub(crate) enum Order {
     Drop,
 }
 
+/// How a connection watches over a peer that says nothing.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct KeepAlive {
+    /// Milliseconds of silence before a ping.
+    pub(crate) interval_ms: u32,
+    /// Milliseconds after it in which something must come.
+    pub(crate) timeout_ms: u32,
+}
+
 /// What wakes a connection's task apart from its TCP stream.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Wake {
     pub(crate) order: Order,
     /// A `send` was refused since the outbox was last below its soft bound.
     pub(crate) refused: bool,
+    pub(crate) keep_alive: Option<KeepAlive>,
 }
 
 #[derive(Debug)]
 struct Inner {
-    frames: Vec<u8>,
+    frames: Frames,
     order: Order,
+    keep_alive: Option<KeepAlive>,
     waker: Option<Waker>,
     gone: bool,
 }
@@ -52,8 +66,9 @@ impl Outbox {
     pub(crate) fn new(soft: usize) -> Self {
         Self {
             inner: Mutex::new(Inner {
-                frames: Vec::new(),
+                frames: Frames::default(),
                 order: Order::GoOn,
+                keep_alive: None,
                 waker: None,
                 gone: false,
             }),
@@ -78,13 +93,27 @@ impl Outbox {
 
     /// Queue whole frames, and wake the task.
     pub(crate) fn push(&self, frames: &[u8]) {
+        self.queue(frames.len(), |queue| queue.push(frames));
+    }
+
+    /// Queue a frame that goes to many, and wake the task.
+    pub(crate) fn push_shared(&self, frame: &Bytes) {
+        self.queue(frame.len(), |queue| queue.push_shared(frame));
+    }
+
+    fn queue(&self, bytes: usize, put: impl FnOnce(&mut Frames)) {
         let mut inner = self.lock();
         if inner.gone || inner.order >= Order::End {
             return;
         }
-        inner.frames.extend_from_slice(frames);
-        self.count(frames.len());
+        put(&mut inner.frames);
+        self.count(bytes);
         wake(inner);
+    }
+
+    /// The task itself has queued bytes, behind everything that it has taken.
+    pub(crate) fn own(&self, bytes: usize) {
+        self.count(bytes);
     }
 
     fn count(&self, bytes: usize) {
@@ -105,8 +134,7 @@ impl Outbox {
         }
         self.count(bytes);
         if !inner.frames.is_empty() {
-            own.splice(from..from, inner.frames.drain(..));
-            inner.frames = Vec::new();
+            own.splice(from..from, inner.frames.take_bytes());
         }
     }
 
@@ -122,6 +150,14 @@ impl Outbox {
         let mut inner = self.lock();
         inner.order = inner.order.max(order);
         wake(inner);
+    }
+
+    pub(crate) fn set_keep_alive(&self, keep_alive: Option<KeepAlive>) {
+        let mut inner = self.lock();
+        if inner.keep_alive != keep_alive {
+            inner.keep_alive = keep_alive;
+            wake(inner);
+        }
     }
 
     /// Have the task look at its state again.
@@ -148,23 +184,19 @@ impl Outbox {
     }
 
     /// The task takes what is queued and leaves its waker.
-    pub(crate) fn take(&self, cx: &mut Context<'_>, pending: &mut Vec<u8>) -> Wake {
+    pub(crate) fn take(&self, cx: &mut Context<'_>, pending: &mut Frames) -> Wake {
         let mut inner = self.lock();
         match &mut inner.waker {
             Some(waker) => waker.clone_from(cx.waker()),
             none => *none = Some(cx.waker().clone()),
         }
         if !inner.frames.is_empty() {
-            let frames = std::mem::take(&mut inner.frames);
-            if pending.is_empty() {
-                *pending = frames;
-            } else {
-                pending.extend_from_slice(&frames);
-            }
+            pending.append(&mut inner.frames);
         }
         Wake {
             order: inner.order,
             refused: self.refused.load(Ordering::Relaxed),
+            keep_alive: inner.keep_alive,
         }
     }
 
@@ -178,7 +210,7 @@ impl Outbox {
     pub(crate) fn gone(&self) {
         let mut inner = self.lock();
         inner.gone = true;
-        inner.frames = Vec::new();
+        inner.frames = Frames::default();
         inner.waker = None;
         drop(inner);
         self.buffered.store(0, Ordering::Relaxed);
@@ -198,7 +230,7 @@ fn wake(mut inner: MutexGuard<'_, Inner>) {
 mod tests {
     use super::*;
 
-    fn take(outbox: &Outbox, pending: &mut Vec<u8>) -> Wake {
+    fn take(outbox: &Outbox, pending: &mut Frames) -> Wake {
         outbox.take(&mut Context::from_waker(Waker::noop()), pending)
     }
 
@@ -230,9 +262,9 @@ mod tests {
         assert!(outbox.refuse());
         outbox.push(b"123456");
         assert!(!outbox.refuse());
-        assert!(take(&outbox, &mut Vec::new()).refused);
+        assert!(take(&outbox, &mut Frames::default()).refused);
         assert!(outbox.written(6));
-        assert!(!take(&outbox, &mut Vec::new()).refused);
+        assert!(!take(&outbox, &mut Frames::default()).refused);
     }
 
     #[test]
@@ -241,8 +273,8 @@ mod tests {
         outbox.close(&None, Order::End);
         outbox.push(b"late");
         outbox.order(Order::AwaitClose);
-        let mut pending = Vec::new();
+        let mut pending = Frames::default();
         assert_eq!(take(&outbox, &mut pending).order, Order::End);
-        assert_eq!(pending, [0x88, 0]);
+        assert_eq!(pending.take_bytes(), [0x88, 0]);
     }
 }

@@ -89,6 +89,17 @@ impl Handshake {
         true
     }
 
+    /// What [`on_close`](Self::on_close) did has not happened after all. True if a Close is to be sent all the same:
+    /// the peer's has come meanwhile, and nobody has answered it.
+    pub(crate) fn take_back_close(&mut self) -> bool {
+        if !self.sent || self.failed {
+            return false;
+        }
+        let is_due = self.received;
+        self.sent = is_due;
+        is_due
+    }
+
     pub(crate) fn on_peer_close(&mut self) -> PeerClose {
         if self.received || self.lost || self.failed {
             return PeerClose::Ignore;
@@ -163,6 +174,18 @@ mod tests {
         assert_eq!(end.on_peer_close(), PeerClose::Ignore);
         assert!(!end.on_lost());
         assert!(end.is_over());
+    }
+
+    #[test]
+    fn a_close_that_is_taken_back_leaves_the_socket_open_unless_the_peer_has_closed() {
+        let mut end = Handshake::default();
+        assert!(end.on_close());
+        assert!(!end.take_back_close());
+        assert_eq!(end.ready_state(), ReadyState::Open);
+        assert!(end.on_close());
+        assert_eq!(end.on_peer_close(), PeerClose::Deliver);
+        assert!(end.take_back_close());
+        assert_eq!(end.ready_state(), ReadyState::Closed);
     }
 
     #[test]

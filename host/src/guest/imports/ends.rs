@@ -7,6 +7,7 @@ use wasmtime::component::Resource;
 
 use super::{GuestState, WitError};
 use crate::config::size;
+use crate::guest::journal::Change;
 use crate::guest::store::{Handle, Staged};
 use crate::socket::End;
 use crate::socket::end::{ClaimError, Link};
@@ -63,6 +64,11 @@ impl GuestState {
         let body = check_close(code, reason, size(self.host.limits.close_reason_bytes))?;
         let link = end.on_close(&body).map_err(|_| WitError::NotAccepted)?;
         let end = Arc::clone(end);
+        if link.is_some() && end.is_durable() {
+            self.effects
+                .journal
+                .note(Change::Closed(Arc::clone(&end)));
+        }
         match link {
             Some(Link::Wire(outbox)) => {
                 self.effects

@@ -37,13 +37,15 @@ impl Host for GuestState {
             Err(error) => return Ok(Err(error.into())),
         };
         self.effects.staged.push(Staged::Respond {
+            request,
             reply: asked.remove().reply,
-            answer: Answer {
+            answer: Box::new(Answer {
                 status: response.status,
                 headers: response.headers,
                 body: response.body,
                 socket,
-            },
+                has_arrived: false,
+            }),
         });
         Ok(Ok(()))
     }

@@ -3,10 +3,12 @@
 
 mod ends;
 mod http;
+mod objects;
 mod send;
 mod sockets;
+mod state;
+mod storage;
 mod timers;
-mod unserved;
 
 use wasmtime::component::{HasSelf, Linker};
 

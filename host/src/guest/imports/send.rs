@@ -7,6 +7,7 @@ use std::sync::Arc;
 use wasmtime::StoreContextMut;
 use wasmtime::component::{ComponentType, Lift, Linker, Resource, WasmList, WasmStr};
 
+use super::wit::types::MessageResult;
 use super::{GuestState, WitError};
 use crate::config::size;
 use crate::guest::store::{Handle, Staged};
@@ -132,5 +133,56 @@ impl GuestState {
             Encoded::Refused(error) => return Ok(Err(error)),
         }
         Ok(Ok(()))
+    }
+
+    /// Encode a message once, for all of these ends that take it and have room. Gives how many do.
+    pub(super) fn broadcast_to(
+        &mut self,
+        ends: &[Arc<End>],
+        message: MessageRef<'_>,
+    ) -> wasmtime::Result<u32> {
+        let mut frame = Vec::new();
+        codec::message(message, &mut frame);
+        let before = self.effects.total_bytes();
+        if before > 0 && before + frame.len() > size(self.host.limits.turn_bytes) {
+            return Ok(0);
+        }
+        let hard = size(self.host.limits.outbox_hard_bytes);
+        let mut to = Vec::with_capacity(ends.len());
+        let mut taken = 0;
+        for end in ends {
+            match end.on_send() {
+                Ok((SendVerdict::Take, Link::Wire(outbox))) => {
+                    let before = outbox.buffered() + self.effects.staged_bytes(end.id());
+                    if before > 0 && before + frame.len() > hard {
+                        let refused = (Arc::clone(end), outbox);
+                        self.effects.refused.insert(end.id(), refused);
+                        continue;
+                    }
+                    to.push((end.id(), outbox));
+                    taken += 1;
+                }
+                Ok((SendVerdict::Take, Link::Peer(peer))) => {
+                    let Some(peer) = peer.upgrade() else { continue };
+                    let encoded = Encoded::Message(peer, message.to_message());
+                    let from = self.effects.frames.len();
+                    taken += u32::from(self.finish_send(end, encoded, from)?.is_ok());
+                }
+                Ok((SendVerdict::Take | SendVerdict::Drop | SendVerdict::Refuse, _)) | Err(_) => {}
+            }
+        }
+        if !to.is_empty() {
+            let limits = Arc::clone(&self.host.limits);
+            self.effects
+                .stage_broadcast(frame.into(), to, &limits)?;
+        }
+        Ok(taken)
+    }
+}
+
+pub(super) fn as_ref(message: &MessageResult) -> MessageRef<'_> {
+    match message {
+        MessageResult::Text(text) => MessageRef::Text(text),
+        MessageResult::Binary(bytes) => MessageRef::Binary(bytes),
     }
 }

@@ -6,14 +6,16 @@ use wasmtime::component::Resource;
 
 use super::ends::too_many_sockets;
 use super::wit::sockets::{
-    AcceptOptions, ConnectOptions, Host, HostWebSocket, KeepAlive, ReadyState as WitReadyState,
+    AcceptOptions, ConnectOptions, Host, HostWebSocket, KeepAlive as WitKeepAlive, ReadyState as WitReadyState,
     UpgradeRequest,
 };
 use super::wit::types::MessageResult;
 use super::{GuestState, WitError, send};
 use crate::config::size;
+use crate::guest::journal::Change;
 use crate::guest::store::{Handle, Staged};
-use crate::socket::{End, MessageRef, ReadyState, SocketId};
+use crate::socket::outbox::KeepAlive;
+use crate::socket::{End, ReadyState, SocketId};
 
 type Socket = Resource<Handle>;
 type Refusable<T> = wasmtime::Result<Result<T, WitError>>;
@@ -44,7 +46,7 @@ impl HostWebSocket for GuestState {
         // Shadowed by `send.rs`, which does the same without this copy of the message.
         let end = Arc::clone(self.end(&socket)?);
         let from = self.effects.frames.len();
-        let encoded = send::stage(&end, as_ref(&message), &mut self.effects.frames);
+        let encoded = send::stage(&end, send::as_ref(&message), &mut self.effects.frames);
         self.finish_send(&end, encoded, from)
     }
 
@@ -119,7 +121,11 @@ impl HostWebSocket for GuestState {
         {
             return Ok(Err(WitError::AttachmentTooLarge(limit)));
         }
-        self.end(&socket)?.set_attachment(value);
+        let end = Arc::clone(self.end(&socket)?);
+        let before = end.set_attachment(value);
+        if self.object.is_some() {
+            self.effects.journal.note(Change::Attachment(end, before));
+        }
         Ok(Ok(()))
     }
 
@@ -130,11 +136,21 @@ impl HostWebSocket for GuestState {
         }))
     }
 
-    fn set_keep_alive(&mut self, socket: Socket, _options: Option<KeepAlive>) -> Refusable<()> {
-        self.end(&socket)?;
-        Ok(Err(WitError::Unsupported(
-            "web-socket.set-keep-alive".to_owned(),
-        )))
+    fn set_keep_alive(&mut self, socket: Socket, options: Option<WitKeepAlive>) -> Refusable<()> {
+        let limit = self.host.limits.timer_ms;
+        let keep_alive = match options {
+            Some(options) if u64::from(options.interval_ms.max(options.timeout_ms)) > limit => {
+                return Ok(Err(WitError::TimeoutTooLong(limit)));
+            }
+            Some(options) => Some(KeepAlive {
+                // A ping a millisecond is no use to anyone.
+                interval_ms: options.interval_ms.max(1),
+                timeout_ms: options.timeout_ms.max(1),
+            }),
+            None => None,
+        };
+        self.end(&socket)?.set_keep_alive(keep_alive);
+        Ok(Ok(()))
     }
 
     fn drop(&mut self, socket: Socket) -> wasmtime::Result<()> {
@@ -158,7 +174,7 @@ impl Host for GuestState {
     }
 
     fn get_web_socket(&mut self, id: SocketId) -> wasmtime::Result<Option<Socket>> {
-        let Some(end) = self.ends.get(&id).cloned() else {
+        let Some(end) = self.accepted(id) else {
             return Ok(None);
         };
         self.handles += 1;
@@ -166,29 +182,11 @@ impl Host for GuestState {
     }
 
     fn broadcast(&mut self, to: Vec<SocketId>, message: MessageResult) -> wasmtime::Result<u32> {
-        let mut taken = 0;
-        for id in to {
-            let Some(end) = self.ends.get(&id).cloned() else {
-                continue;
-            };
-            let from = self.effects.frames.len();
-            let encoded = send::stage(&end, as_ref(&message), &mut self.effects.frames);
-            let is_taken = !matches!(encoded, send::Encoded::Dropped);
-            if self.finish_send(&end, encoded, from)?.is_ok() && is_taken {
-                taken += 1;
-            }
-        }
-        Ok(taken)
+        let ends: Vec<_> = to.into_iter().filter_map(|id| self.accepted(id)).collect();
+        self.broadcast_to(&ends, send::as_ref(&message))
     }
 
     fn connect(&mut self, _url: String, _options: ConnectOptions) -> Refusable<Socket> {
         Ok(Err(WitError::Unsupported("sockets.connect".to_owned())))
-    }
-}
-
-fn as_ref(message: &MessageResult) -> MessageRef<'_> {
-    match message {
-        MessageResult::Text(text) => MessageRef::Text(text),
-        MessageResult::Binary(bytes) => MessageRef::Binary(bytes),
     }
 }

@@ -25,8 +25,8 @@ impl Host for GuestState {
     }
 
     fn cancel(&mut self, token: Token) -> wasmtime::Result<()> {
-        if self.timers.remove(&token) {
-            let staged = Staged::CancelTimer { token };
+        if self.timers.remove(&token) || self.operations.remove(&token) {
+            let staged = Staged::Cancel { token };
             self.effects.stage(staged, &self.host.limits)?;
         }
         Ok(())

@@ -20,6 +20,7 @@ impl End {
         let mut inner = self.lock();
         match inner.claim {
             Claim::Free => {}
+            Claim::Accepted(_) if self.is_durable() => return Err(ClaimError::AlreadyAccepted),
             Claim::Accepted(_) => return Ok(()),
             Claim::Sent | Claim::Coupled(_) => return Err(ClaimError::AlreadyUsed),
         }
@@ -87,9 +88,30 @@ impl End {
         inner.request = Some(Arc::new(request));
         if matches!(inner.link, Link::Peer(_)) {
             inner.link = Link::Wire(Arc::clone(outbox));
+            outbox.set_keep_alive(inner.keep_alive);
         }
         drop(inner);
         Some(peer)
+    }
+
+    /// An end that left in a response has come to another instance, which may accept it or send it on. What has
+    /// arrived for it is kept, as for any end that nobody has taken.
+    pub(crate) fn come_back(&self) {
+        let mut inner = self.lock();
+        inner.claim = Claim::Free;
+        let unsent = std::mem::take(&mut inner.unsent);
+        let link = inner.link.clone();
+        drop(inner);
+        // Messages are counted anew as they arrive.
+        self.lock().waiting_bytes = 0;
+        for arrival in unsent {
+            if let Some(answer) = self.arrive(arrival)
+                && let Link::Peer(peer) = &link
+                && let Some(peer) = peer.upgrade()
+            {
+                peer.arrive(Arrival::Close(answer));
+            }
+        }
     }
 
     /// An end that left in a response did not get its connection.

@@ -3,15 +3,17 @@
 
 mod arrive;
 mod claim;
+mod durable;
 
 use std::collections::VecDeque;
 use std::fmt::Debug;
 use std::future::Future;
 use std::pin::Pin;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, Weak};
 
+use super::auto_response::AutoResponder;
 use super::message::{CloseBody, CloseCode, CloseInfo, Message, MessageRef, SocketId};
-use super::outbox::{Order, Outbox};
+use super::outbox::{KeepAlive, Order, Outbox};
 use super::state::{Handshake, ReadyState, SendVerdict};
 
 pub(crate) use claim::ClaimError;
@@ -41,7 +43,7 @@ pub(crate) trait Owner: Send + Sync + Debug {
     fn raise(&self, socket: SocketId, event: SocketEvent);
 
     /// Hand messages over and wait until they are handled, as many as fit into one turn: gives how many that
-    /// were, which is at least one. Events raised before are handled before.
+    /// were. None, if they have to wait: they are to be raised then. Events raised before are handled before.
     fn deliver<'a>(
         self: Arc<Self>,
         delivery: Delivery<'a>,
@@ -100,12 +102,18 @@ struct Inner {
     is_settled: bool,
     attachment: Option<Box<[u8]>>,
     request: Option<Arc<UpgradeRequest>>,
+    tags: Vec<Arc<str>>,
+    /// When the auto-response last answered, in milliseconds since 1970.
+    auto_response_at: Option<u64>,
+    keep_alive: Option<KeepAlive>,
 }
 
 /// One end of a pair.
 #[derive(Debug)]
 pub(crate) struct End {
     id: SocketId,
+    /// Set for a hibernatable end: where its object's auto-response is.
+    responder: OnceLock<Arc<AutoResponder>>,
     inner: Mutex<Inner>,
 }
 
@@ -129,6 +137,7 @@ impl End {
     fn new(id: SocketId) -> Self {
         Self {
             id,
+            responder: OnceLock::new(),
             inner: Mutex::new(Inner {
                 handshake: Handshake::default(),
                 claim: Claim::Free,
@@ -142,6 +151,9 @@ impl End {
                 is_settled: false,
                 attachment: None,
                 request: None,
+                tags: Vec::new(),
+                auto_response_at: None,
+                keep_alive: None,
             }),
         }
     }
@@ -237,8 +249,19 @@ impl End {
         self.lock().attachment.as_deref().map(<[u8]>::to_vec)
     }
 
-    pub(crate) fn set_attachment(&self, value: Option<Vec<u8>>) {
-        self.lock().attachment = value.map(Vec::into_boxed_slice);
+    /// Leave bytes with the socket; gives those before.
+    pub(crate) fn set_attachment(&self, value: Option<Vec<u8>>) -> Option<Box<[u8]>> {
+        let value = value.map(Vec::into_boxed_slice);
+        std::mem::replace(&mut self.lock().attachment, value)
+    }
+
+    /// Have the connection, there or to come, ping a silent peer.
+    pub(crate) fn set_keep_alive(&self, keep_alive: Option<KeepAlive>) {
+        let mut inner = self.lock();
+        inner.keep_alive = keep_alive;
+        if let Link::Wire(outbox) = &inner.link {
+            outbox.set_keep_alive(keep_alive);
+        }
     }
 
     pub(crate) fn request(&self) -> Option<Arc<UpgradeRequest>> {

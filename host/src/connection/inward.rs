@@ -1,0 +1,152 @@
+//! Owns the way of what a connection has read: control frames are answered here, the auto-response too; messages go to
+//! the owner of the socket, or wait in its end until somebody takes them.
+
+use std::time::SystemTime;
+
+use super::Connection;
+use super::work::Work;
+use crate::socket::auto_response::AutoResponse;
+use crate::socket::decode::{Item, Violation};
+use crate::socket::outbox::Order;
+use crate::socket::{Arrival, Delivery, MessageRef, codec};
+
+impl Connection {
+    /// Take apart what was read, have it handled, and write what came of it with one call.
+    pub(super) async fn on_read(&mut self, mut work: Work) {
+        if let Some(watch) = &mut self.watch {
+            watch.heard();
+        }
+        let decoded = self
+            .decoder
+            .decode(&mut work.buf[..work.len], &mut work.items);
+        let violation = self.handle(&mut work).await.or(decoded.err());
+        self.flush(&mut work.out);
+        if let Some(violation) = violation {
+            self.on_violation(&violation);
+        }
+        work.put_back();
+    }
+
+    async fn handle(&mut self, work: &mut Work) -> Option<Violation> {
+        let Work {
+            buf, items, out, ..
+        } = work;
+        let auto_response = self.end.auto_response();
+        let mut messages = Vec::with_capacity(items.len());
+        for item in items.iter() {
+            let (text, bytes) = match item {
+                Item::Inline { text, at } => (*text, &buf[at.clone()]),
+                Item::Whole { text, bytes } => (*text, &bytes[..]),
+                Item::Ping { payload } => {
+                    // In its place among the answers to messages, so that those before it are handled first.
+                    self.deliver(&mut messages, out).await;
+                    self.answer(out, |out| codec::pong(payload, out));
+                    continue;
+                }
+                Item::Close(body) => {
+                    self.deliver(&mut messages, out).await;
+                    if let Some((code, _)) = body
+                        && !self.end.may_be_closed_with(*code)
+                    {
+                        return Some(Violation::close_code());
+                    }
+                    self.flush(out);
+                    self.is_closed_by_peer = true;
+                    if let Some(answer) = self.end.arrive(Arrival::Close(body.clone())) {
+                        self.outbox.close(&answer, Order::End);
+                    } else if self.end.close_order() == Order::End {
+                        self.outbox.order(Order::End);
+                    }
+                    return None;
+                }
+            };
+            if !text {
+                messages.push(MessageRef::Binary(bytes));
+                continue;
+            }
+            let Ok(text) = simdutf8::basic::from_utf8(bytes) else {
+                self.deliver(&mut messages, out).await;
+                return Some(Violation::utf8());
+            };
+            match &auto_response {
+                Some(pair) if pair.answers(text) => {
+                    self.deliver(&mut messages, out).await;
+                    self.auto_respond(pair, out);
+                }
+                Some(_) | None => messages.push(MessageRef::Text(text)),
+            }
+        }
+        self.deliver(&mut messages, out).await;
+        None
+    }
+
+    /// Put a frame of the host's own behind what is on its way, unless our Close has left.
+    fn answer(&self, out: &mut Vec<u8>, encode: impl FnOnce(&mut Vec<u8>)) {
+        if self.order == Order::GoOn {
+            let from = out.len();
+            encode(out);
+            self.outbox.put_behind_queue(out, from);
+        }
+    }
+
+    /// Answer in the worker's place: neither wakes it nor counts as an event.
+    fn auto_respond(&self, pair: &AutoResponse, out: &mut Vec<u8>) {
+        let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH);
+        let now_ms = now.map_or(0, |now| u64::try_from(now.as_millis()).unwrap_or(u64::MAX));
+        if self.end.on_auto_response(now_ms) {
+            self.answer(out, |out| out.extend_from_slice(pair.frame()));
+            self.counters.auto_responses.add(1);
+        }
+    }
+
+    /// Have messages handled, a turn's worth at a time, or hold those that nobody takes now.
+    async fn deliver(&self, messages: &mut Vec<MessageRef<'_>>, out: &mut Vec<u8>) {
+        let mut rest = &messages[..];
+        while !rest.is_empty() {
+            // Asked for each turn, since the one before may have paused the socket.
+            let Some(owner) = self.end.taker() else {
+                for message in rest {
+                    self.end.arrive(Arrival::Message(message.to_message()));
+                }
+                break;
+            };
+            let delivery = Delivery {
+                socket: self.end.id(),
+                messages: rest,
+                outbox: &self.outbox,
+                out,
+            };
+            let taken = owner.deliver(delivery).await;
+            if taken == 0 {
+                // They wait in the owner's inbox, and this connection goes on answering pings.
+                for message in rest {
+                    self.end.arrive(Arrival::Message(message.to_message()));
+                }
+                break;
+            }
+            rest = &rest[taken..];
+            tokio::task::consume_budget().await;
+        }
+        messages.clear();
+    }
+
+    /// The peer broke the protocol: it is told with a Close, and its connection ends.
+    fn on_violation(&mut self, violation: &Violation) {
+        self.counters.violations.add(1);
+        tracing::debug!(
+            socket = self.end.id(),
+            code = violation.code,
+            reason = violation.reason,
+            "protocol violation"
+        );
+        self.is_closed_by_peer = true;
+        let has_sent = self.end.has_sent_close();
+        self.end.failed(&violation.reason);
+        if has_sent {
+            self.outbox.order(Order::End);
+        } else {
+            let body = Some((violation.code, violation.reason.clone()));
+            self.outbox.close(&body, Order::End);
+        }
+    }
+}

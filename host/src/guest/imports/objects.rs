@@ -1,0 +1,82 @@
+//! Owns the imports of `wit/objects.wit`: ids, and requests to objects.
+
+use super::wit::objects::{Host, Request as WitRequest};
+use super::{GuestState, WitError};
+use crate::guest::store::{Request, Staged, Token};
+use crate::namespace::Class;
+use crate::object;
+use crate::storage::Address;
+
+type Refusable<T> = wasmtime::Result<Result<T, WitError>>;
+
+/// Names that an instance remembers, so that an object learns its own. Beyond it the oldest ids have none.
+const NAMES: usize = 10_000;
+
+impl GuestState {
+    fn class(&self, namespace: String) -> Result<Class, WitError> {
+        match self.host.namespaces.get(&namespace) {
+            Some(class) => Ok(class.clone()),
+            None => Err(WitError::UnknownNamespace(namespace)),
+        }
+    }
+
+    fn object_id(&self, namespace: String, text: &str) -> Result<(Class, String), WitError> {
+        let class = self.class(namespace)?;
+        match object::id_from_string(&class.name, text) {
+            Ok(id) => Ok((class, id)),
+            Err(error) => Err(WitError::InvalidObjectId(format!("{text:?}: {}", error.0))),
+        }
+    }
+}
+
+impl Host for GuestState {
+    fn id_from_name(&mut self, namespace: String, name: String) -> Refusable<String> {
+        let class = match self.class(namespace) {
+            Ok(class) => class,
+            Err(error) => return Ok(Err(error)),
+        };
+        let id = object::id_from_name(&class.name, &name);
+        let names = &mut self.duties.names;
+        if names.len() >= NAMES {
+            names.clear();
+        }
+        names.insert(id.clone(), name);
+        Ok(Ok(id))
+    }
+
+    fn new_unique_id(&mut self, namespace: String) -> Refusable<String> {
+        Ok(self.class(namespace).and_then(|class| {
+            object::unique_id(&class.name).map_err(|error| WitError::Other(error.0))
+        }))
+    }
+
+    fn id_from_string(&mut self, namespace: String, text: String) -> Refusable<String> {
+        Ok(self.object_id(namespace, &text).map(|(_, id)| id))
+    }
+
+    fn fetch(&mut self, namespace: String, id: String, request: WitRequest) -> Refusable<Token> {
+        let (class, id) = match self.object_id(namespace, &id) {
+            Ok(found) => found,
+            Err(error) => return Ok(Err(error)),
+        };
+        let limit = self.host.limits.operations;
+        if self.operations.len() as u64 >= limit {
+            let text = format!("{limit} operations are under way (limit operations)");
+            return Ok(Err(WitError::Other(text)));
+        }
+        let token = self.next_id();
+        self.operations.insert(token);
+        let name = self.duties.names.get(&id).cloned();
+        let staged = Staged::FetchObject {
+            token,
+            address: Address {
+                class: class.name,
+                id: id.into(),
+            },
+            name,
+            request: Box::new(Request::from_guest(request)),
+        };
+        self.effects.stage(staged, &self.host.limits)?;
+        Ok(Ok(token))
+    }
+}

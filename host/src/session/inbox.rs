@@ -1,0 +1,114 @@
+//! Owns what waits for a session: events in order, within the bounds of a batch. Pure.
+
+use std::collections::VecDeque;
+
+use super::NoAnswer;
+use crate::guest::Event;
+use crate::socket::SocketEvent;
+
+#[derive(Debug, Default)]
+pub(super) struct Inbox {
+    events: VecDeque<Event>,
+    /// A task is on its way to empty it.
+    pub(super) is_pumped: bool,
+    /// The object's gate is closed: only completions are given out.
+    pub(super) is_gated: bool,
+    /// Why nothing is taken any more.
+    pub(super) over: Option<NoAnswer>,
+}
+
+impl Inbox {
+    pub(super) fn push(&mut self, event: Event) {
+        self.events.push_back(event);
+    }
+
+    pub(super) fn len(&self) -> usize {
+        self.events.len()
+    }
+
+    pub(super) fn is_empty(&self) -> bool {
+        self.events.is_empty()
+    }
+
+    /// Whether there is something that may be given out.
+    pub(super) fn has_due(&self) -> bool {
+        self.events.iter().any(|event| self.is_due(event))
+    }
+
+    fn is_due(&self, event: &Event) -> bool {
+        !self.is_gated || matches!(event, Event::Completed(..))
+    }
+
+    /// Put events back that were taken out last.
+    pub(super) fn put_back(&mut self, events: impl DoubleEndedIterator<Item = Event>) {
+        for event in events.rev() {
+            self.events.push_front(event);
+        }
+    }
+
+    pub(super) fn take_all(&mut self) -> VecDeque<Event> {
+        std::mem::take(&mut self.events)
+    }
+
+    /// The next events, within these bounds; one larger message is a batch by itself.
+    pub(super) fn take_batch(&mut self, events_max: usize, bytes_max: usize) -> VecDeque<Event> {
+        let mut batch = VecDeque::new();
+        let mut bytes = 0;
+        while batch.len() < events_max
+            && let Some(at) = self.next_due()
+        {
+            if let Event::Socket(_, SocketEvent::Message(message)) = &self.events[at] {
+                bytes += message.as_ref().bytes().len();
+                if bytes > bytes_max && !batch.is_empty() {
+                    break;
+                }
+            }
+            batch.extend(self.events.remove(at));
+        }
+        batch
+    }
+
+    fn next_due(&self) -> Option<usize> {
+        self.events.iter().position(|event| self.is_due(event))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::guest::Outcome;
+    use crate::socket::Message;
+
+    fn message(bytes: usize) -> Event {
+        Event::Socket(1, SocketEvent::Message(Message::Binary(vec![0; bytes])))
+    }
+
+    #[test]
+    fn a_batch_is_bounded_by_count_and_bytes_and_never_empty() {
+        let mut inbox = Inbox::default();
+        for bytes in [4, 4, 100, 1] {
+            inbox.push(message(bytes));
+        }
+        let mut next = |events, bytes| inbox.take_batch(events, bytes).len();
+        assert_eq!(next(1, 10), 1);
+        assert_eq!(next(64, 10), 1);
+        assert_eq!(next(64, 10), 1, "one larger message is a batch by itself");
+        assert_eq!(next(64, 10), 1);
+        assert_eq!(next(64, 10), 0);
+    }
+
+    #[test]
+    fn behind_a_closed_gate_only_completions_are_due() {
+        let mut inbox = Inbox::default();
+        inbox.push(message(1));
+        inbox.is_gated = true;
+        assert!(!inbox.has_due());
+        inbox.push(Event::Completed(7, Outcome::Done));
+        assert!(inbox.has_due());
+        let batch = inbox.take_batch(64, 64);
+        assert!(matches!(batch[..batch.len()], [Event::Completed(7, _)]) || batch.len() == 1);
+        assert_eq!(inbox.len(), 1);
+        inbox.is_gated = false;
+        assert!(inbox.has_due());
+    }
+}

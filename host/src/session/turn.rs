@@ -1,0 +1,313 @@
+//! Owns the turn: an instance is made if there is none, the batch is handed over, and what it asked for is done; or it
+//! failed, and nothing of it is. A stateless worker is over then. An object's batch is delivered again, event by
+//! event, so that only the event that does the harm is lost.
+
+use std::collections::VecDeque;
+use std::sync::{Arc, Weak};
+
+use super::commit::Own;
+use super::life::{Life, Live};
+use super::{NoAnswer, Session};
+use crate::error::Fault;
+use crate::guest::{Direct, Event, Instance};
+use crate::socket::{Owner, SocketEvent, SocketId};
+
+/// How an attempt at a turn went.
+enum Attempt {
+    Done,
+    /// The object's gate is closed; nothing was handed over.
+    Gated,
+    /// The instance is gone, and nothing of the turn has happened.
+    Failed(Fault),
+}
+
+impl Session {
+    /// Have a batch handled, and messages where they lie behind it. Gives how many of those messages were taken.
+    pub(super) async fn run(
+        &self,
+        life: &mut Life,
+        mut batch: VecDeque<Event>,
+        direct: Option<Direct<'_>>,
+        mut own: Option<Own<'_>>,
+    ) -> usize {
+        let messages = direct.map_or(0, |direct| direct.messages.len());
+        let own_now = own.as_mut().map(Own::reborrow);
+        let attempt = self
+            .attempt(life, batch.make_contiguous(), direct, own_now)
+            .await;
+        match attempt {
+            Attempt::Done => messages,
+            Attempt::Gated => {
+                self.hold(batch);
+                0
+            }
+            Attempt::Failed(fault) if self.object.is_none() => {
+                self.fail(life, fault);
+                messages
+            }
+            Attempt::Failed(fault) => {
+                // Boxed: the way of a turn that goes well should not carry it.
+                Box::pin(self.run_one_by_one(life, batch, direct, own, fault)).await
+            }
+        }
+    }
+
+    /// Put back what cannot be handed over behind a closed gate.
+    fn hold(&self, batch: VecDeque<Event>) {
+        self.with_inbox(|inbox| inbox.put_back(batch.into_iter()));
+    }
+
+    /// After a failed turn: hand its events over again, each in a turn of its own.
+    async fn run_one_by_one(
+        &self,
+        life: &mut Life,
+        mut batch: VecDeque<Event>,
+        direct: Option<Direct<'_>>,
+        mut own: Option<Own<'_>>,
+        mut fault: Fault,
+    ) -> usize {
+        let messages = direct.map_or(0, |direct| direct.messages.len());
+        // One event alone has had its turn.
+        let mut is_guilty = batch.len() + messages == 1;
+        while let Some(event) = batch.pop_front() {
+            // What the dead instance had under way is over with it.
+            if matches!(event, Event::Completed(..)) {
+                continue;
+            }
+            let mut event = [event];
+            if !is_guilty {
+                match self.attempt(life, &mut event, None, None).await {
+                    Attempt::Done => continue,
+                    Attempt::Gated => {
+                        batch.extend(event);
+                        batch.rotate_right(1);
+                        self.hold(batch);
+                        return 0;
+                    }
+                    Attempt::Failed(next) => fault = next,
+                }
+            }
+            is_guilty = false;
+            let [event] = event;
+            self.lose(event, &fault);
+        }
+        let Some(direct) = direct else { return 0 };
+        for at in 0..messages {
+            if !is_guilty {
+                let one = Direct {
+                    socket: direct.socket,
+                    messages: &direct.messages[at..=at],
+                };
+                let own = own.as_mut().map(Own::reborrow);
+                match self.attempt(life, &mut [], Some(one), own).await {
+                    Attempt::Done => continue,
+                    Attempt::Gated => return at,
+                    Attempt::Failed(next) => fault = next,
+                }
+            }
+            // Its socket is closed, so that the messages behind it are lost, too.
+            self.close_for(direct.socket, &fault);
+            break;
+        }
+        messages
+    }
+
+    /// This event alone has made the worker fail: it is lost, and who sent it is told.
+    fn lose(&self, event: Event, fault: &Fault) {
+        match event {
+            Event::Fetch { reply, .. } => {
+                if let Some(reply) = reply {
+                    // A client that has gone needs no answer.
+                    drop(reply.send(Err(fault.clone())));
+                }
+            }
+            Event::Socket(id, SocketEvent::Message(_) | SocketEvent::Drain) => {
+                self.close_for(id, fault);
+            }
+            Event::Socket(id, SocketEvent::Close(_) | SocketEvent::Error(_)) => {
+                // It was the last event of this socket.
+                if let Some(end) = self.object.as_ref().and_then(|o| o.remove_socket(id)) {
+                    end.settle();
+                    end.let_go();
+                }
+            }
+            // That the alarm has failed was noted when its instance was lost.
+            Event::Start | Event::AlarmDue | Event::Alarm(_) | Event::Completed(..) => {}
+        }
+    }
+
+    fn close_for(&self, socket: SocketId, fault: &Fault) {
+        if let Some(end) = self.object.as_ref().and_then(|o| o.socket(socket)) {
+            match fault {
+                Fault::TooManyInstances(_) => end.close_for_want_of_place(),
+                Fault::Trap(_)
+                | Fault::CpuTime(_)
+                | Fault::WallTime(_)
+                | Fault::OutOfMemory(_)
+                | Fault::Instantiate(_)
+                | Fault::Aborted(_)
+                | Fault::GateTime(_)
+                | Fault::Storage(_) => end.close_for_fault("the worker failed"),
+            }
+        }
+    }
+
+    /// One turn, and what it asked for.
+    async fn attempt(
+        &self,
+        life: &mut Life,
+        batch: &mut [Event],
+        direct: Option<Direct<'_>>,
+        own: Option<Own<'_>>,
+    ) -> Attempt {
+        if let Life::Asleep = life
+            && let Err(fault) = Box::pin(self.wake(life)).await
+        {
+            return Attempt::Failed(fault);
+        }
+        let Life::Live(live) = life else {
+            return Attempt::Done;
+        };
+        let needs_gate =
+            direct.is_some() || batch.iter().any(|e| !matches!(e, Event::Completed(..)));
+        if needs_gate && live.instance.state().duties.gate > 0 {
+            return Attempt::Gated;
+        }
+        match self.turn(live, batch, direct, own).await {
+            Ok(()) => {
+                if self.object.is_some() {
+                    self.after_turn(life).await;
+                }
+                Attempt::Done
+            }
+            Err(fault) => {
+                if self.object.is_some() {
+                    self.report(&fault);
+                    Box::pin(self.lose_instance(life, &fault)).await;
+                }
+                Attempt::Failed(fault)
+            }
+        }
+    }
+
+    /// Hand a batch over, make durable what it wrote, and do what it asked for; or take back what it changed.
+    async fn turn(
+        &self,
+        live: &mut Live,
+        batch: &mut [Event],
+        direct: Option<Direct<'_>>,
+        mut own: Option<Own<'_>>,
+    ) -> Result<(), Fault> {
+        let frames = own
+            .as_mut()
+            .map_or_else(Vec::new, |own| std::mem::take(own.out));
+        let mut ran = live.turn(batch, direct, frames).await;
+        if ran.is_ok()
+            && let Some(object) = &self.object
+            && let Err(error) = object.commit().await
+        {
+            tracing::error!(object = %object.address, "{error}");
+            ran = Err(Fault::Storage(error.to_string()));
+        }
+        match &ran {
+            Ok(()) => {
+                self.commit(live, own);
+                self.schedule_alarm();
+            }
+            Err(_) => {
+                let before = live.instance.undo(batch);
+                if let Some(own) = own {
+                    *own.out = before;
+                }
+            }
+        }
+        ran
+    }
+
+    /// What an object's turn has asked for that concerns its instance.
+    async fn after_turn(&self, life: &mut Life) {
+        self.touch();
+        let Life::Live(live) = life else { return };
+        let duties = &mut live.instance.state().duties;
+        let (abort, storage_failed) = (duties.abort.take(), duties.storage_failed);
+        let is_gated = duties.gate > 0;
+        if let Some(reason) = abort {
+            self.context.host.counters.faults.add(1);
+            return Box::pin(self.reset(life, &Fault::Aborted(reason))).await;
+        }
+        if storage_failed {
+            let fault = Fault::Storage("see the log".to_owned());
+            return Box::pin(self.lose_instance(life, &fault)).await;
+        }
+        if is_gated == live.gate.is_some() {
+            return;
+        }
+        if is_gated {
+            self.watch_gate(live);
+        } else if let Some(watch) = live.gate.take() {
+            watch.abort();
+        }
+        self.with_inbox(|inbox| inbox.is_gated = is_gated);
+        if !is_gated {
+            self.ensure_pumped();
+        }
+    }
+
+    /// Make the instance, and for an object run its constructor: `start` is a turn by itself.
+    async fn wake(&self, life: &mut Life) -> Result<(), Fault> {
+        let roster = &self.context.roster;
+        let place = match &self.object {
+            Some(_) => roster.wait().await,
+            None => roster.take().await,
+        };
+        let place = place.inspect_err(|fault| self.report(fault))?;
+        let owner: Weak<dyn Owner> = self.me.clone();
+        let made = Instance::new(
+            Arc::clone(&self.context.component),
+            self.context.host.clone(),
+            owner,
+            self.object.clone(),
+        );
+        let instance = made.await.inspect_err(|fault| {
+            if self.object.is_some() {
+                self.report(fault);
+            }
+        })?;
+        *life = Life::Live(Box::new(Live::new(instance, place)));
+        if self.object.is_none() {
+            return Ok(());
+        }
+        self.context.host.counters.wakes.add(1);
+        let Life::Live(live) = life else { return Ok(()) };
+        if let Some(me) = self.me.upgrade() {
+            roster.enter(&me);
+        }
+        if let Err(fault) = self.turn(live, &mut [Event::Start], None, None).await {
+            self.report(&fault);
+            self.lose_instance(life, &fault).await;
+            return Err(fault);
+        }
+        self.watch_idle(live);
+        self.after_turn(life).await;
+        match life {
+            Life::Live(_) => Ok(()),
+            // Its constructor has reset it.
+            Life::Asleep | Life::Over => Err(Fault::Aborted("by its constructor".to_owned())),
+        }
+    }
+
+    /// Say that an instance has died.
+    fn report(&self, fault: &Fault) {
+        tracing::error!(target: "pairway::worker", worker = self.title(), "{fault}");
+        if !matches!(fault, Fault::TooManyInstances(_)) {
+            self.context.host.counters.faults.add(1);
+        }
+    }
+
+    /// The session of a stateless worker is over.
+    fn fail(&self, life: &mut Life, fault: Fault) {
+        self.report(&fault);
+        self.with_inbox(|inbox| inbox.over = Some(NoAnswer::Fault(fault)));
+        self.end(life, "the worker failed");
+    }
+}
