@@ -7,10 +7,11 @@ ADDR ?= 127.0.0.1:8787
 WASM := wasm32-wasip2
 GUESTS := $(patsubst examples/%/Cargo.toml,%,$(wildcard examples/*/Cargo.toml))
 GUEST_DIR := target/$(WASM)/guest
-EXAMPLE ?= echo
+BENCH_GUEST := pairway-bench-worker
+EXAMPLE ?= chat
 
 .DEFAULT_GOAL := help
-.PHONY: help setup build guests run test lint docs check bench bindings clean
+.PHONY: help setup browser build guests run test lint docs check bench bindings clean
 
 help: ## List the targets.
 	@awk 'BEGIN {FS = ":.*## "} /^[a-z]+:.*## / {printf "  %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -18,16 +19,21 @@ help: ## List the targets.
 setup: ## Install what is missing: the WebAssembly target.
 	@rustup target list --installed | grep -qx $(WASM) || rustup target add $(WASM)
 
+browser: ## Install Chromium for the browser tests, where there is no browser and this is Debian and root.
+	@for name in chromium chromium-browser google-chrome; do command -v $$name >/dev/null && exit; done; \
+	[ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null || exit 0; \
+	apt-get update && apt-get install -y --no-install-recommends chromium || echo "there is no browser to test with"
+
 build: setup ## Build the host.
 	$(CARGO) build --release --locked --workspace --bins
 
 guests: setup ## Build the examples as components, into target/wasm32-wasip2/guest.
 	$(CARGO) build --profile guest --locked --target $(WASM) $(addprefix -p ,$(GUESTS))
 
-run: build guests ## Serve an example (EXAMPLE=echo) on ADDR and print the address to open.
-	target/release/pairway serve $(GUEST_DIR)/$(EXAMPLE).wasm --addr $(ADDR)
+run: build guests ## Serve an example (EXAMPLE=chat) on ADDR and print the address to open.
+	target/release/pairway serve $(GUEST_DIR)/$(EXAMPLE).wasm --addr $(ADDR) --data-dir target/pairway-data/$(EXAMPLE)
 
-test: setup lint docs check ## Everything CI runs: format, lints, docs, all tests.
+test: setup browser lint docs check ## Everything CI runs: format, lints, docs, all tests.
 
 lint: setup ## Check the format, and the lints natively and for guests.
 	$(CARGO) fmt --all --check
@@ -41,8 +47,10 @@ docs: ## Build the API documentation without warnings.
 check: build ## Run all tests.
 	$(CARGO) test --release --locked --workspace
 
-bench: build guests ## Compare with a native server: CPU per message, memory, start. Three minutes.
-	target/release/pairway-bench --pairway target/release/pairway --worker $(GUEST_DIR)/echo.wasm $(BENCH)
+bench: build guests ## Compare with native servers: CPU per message and delivery, memory, wakes. Six minutes.
+	$(CARGO) build --profile guest --locked --target $(WASM) -p $(BENCH_GUEST)
+	target/release/pairway-bench --pairway target/release/pairway --worker $(GUEST_DIR)/echo.wasm \
+		--objects $(GUEST_DIR)/$(subst -,_,$(BENCH_GUEST)).wasm $(BENCH)
 
 bindings: build ## Check that the toolchains for C, JavaScript and Python accept wit/. Slow; fetches them.
 	tests/bindings/run.sh

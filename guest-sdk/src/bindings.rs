@@ -12,14 +12,15 @@ wit_bindgen::generate!({
     generate_all,
 });
 
-/// The clock of WASI. `std` makes an `Instant` of it, and 20 KiB of what it needs to say why that could fail. Only
-/// `now` is called; the rest must be here, since the linker merges the interface with its copy in `std`.
+/// The clocks of WASI. `std` makes an `Instant` of one, and 20 KiB of what it needs to say why that could fail. Only
+/// `now` is called; the rest must be here, since the linker merges the interfaces with their copies in `std`.
 pub(crate) mod clock {
     wit_bindgen::generate!({
         inline: "
             package pairway:clock;
             world clock {
                 import wasi:clocks/monotonic-clock@0.2.0;
+                import wasi:clocks/wall-clock@0.2.0;
             }
             package wasi:clocks@0.2.0 {
                 interface monotonic-clock {
@@ -30,6 +31,14 @@ pub(crate) mod clock {
                     resolution: func() -> duration;
                     subscribe-instant: func(when: instant) -> pollable;
                     subscribe-duration: func(when: duration) -> pollable;
+                }
+                interface wall-clock {
+                    record datetime {
+                        seconds: u64,
+                        nanoseconds: u32,
+                    }
+                    now: func() -> datetime;
+                    resolution: func() -> datetime;
                 }
             }
             package wasi:io@0.2.0 {

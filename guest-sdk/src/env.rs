@@ -1,6 +1,7 @@
 //! Owns [`Env`], the worker's configuration, and [`Context`], the request's.
 
 use crate::error::{Error, Result};
+use crate::namespace::ObjectNamespace;
 use crate::sys;
 use crate::task;
 use std::fmt;
@@ -35,6 +36,15 @@ impl Env {
     /// As [`var`](Self::var).
     pub fn secret(&self, name: &str) -> Result<Var> {
         self.var(name)
+    }
+
+    /// The durable objects that are bound to that name.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::UnknownNamespace`] if none are.
+    pub fn durable_object(&self, binding: &str) -> Result<ObjectNamespace> {
+        ObjectNamespace::bound(binding)
     }
 }
 

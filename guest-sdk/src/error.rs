@@ -88,6 +88,8 @@ pub enum Error {
     MissingVariable(String),
     /// A value could not be written as JSON, or read from it.
     Json(String),
+    /// A row of SQL is not what was asked for. The text says why.
+    Row(String),
     /// The bytes are not UTF-8.
     Utf8,
     /// A [`timeout`](crate::timeout) ran out.
@@ -150,6 +152,7 @@ impl fmt::Display for Error {
             Self::InvalidHeader(name) => ("invalid header: ", name),
             Self::MissingVariable(name) => ("no such variable: ", name),
             Self::Json(message) => ("JSON: ", message),
+            Self::Row(why) => ("not such a row: ", why),
             Self::Utf8 => ("not UTF-8", &""),
             Self::Elapsed => ("the time ran out", &""),
         };

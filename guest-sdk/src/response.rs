@@ -3,7 +3,6 @@
 use crate::error::{Error, Result};
 use crate::headers::Headers;
 use crate::socket::WebSocketEnd;
-#[cfg(not(target_family = "wasm"))]
 use crate::sys;
 use serde::{Serialize, de::DeserializeOwned};
 
@@ -206,25 +205,24 @@ impl Response {
         self.socket
     }
 
-    /// What the client of a test gets.
-    #[cfg(not(target_family = "wasm"))]
-    pub(crate) fn from_parts(
-        status: u16,
-        headers: Headers,
-        body: Vec<u8>,
-        socket: Option<sys::Socket>,
-    ) -> Self {
+    /// What came over the interface.
+    pub(crate) fn from_raw(raw: sys::Response) -> Self {
         Self {
-            status,
-            headers,
-            body,
-            socket: socket.map(WebSocketEnd),
+            status: raw.status,
+            headers: Headers::from_raw(raw.headers),
+            body: raw.body,
+            socket: raw.socket.map(WebSocketEnd),
         }
     }
 
-    /// Everything, for the host.
-    pub(crate) fn into_parts(self) -> (u16, Headers, Vec<u8>, Option<WebSocketEnd>) {
-        (self.status, self.headers, self.body, self.socket)
+    /// What goes over it.
+    pub(crate) fn into_raw(self) -> sys::Response {
+        sys::Response {
+            status: self.status,
+            headers: self.headers.into_raw(),
+            body: self.body,
+            socket: self.socket.map(|end| end.0),
+        }
     }
 
     /// What the client gets if a handler fails. What went wrong is for the log, and not for clients.

@@ -16,8 +16,21 @@ pub(crate) type LocalFuture<T> = Pin<Box<dyn Future<Output = T>>>;
 /// A task outside its slot while it is polled, so that a wake-up costs no reference count.
 struct Task {
     future: LocalFuture<()>,
+    place: Place,
+}
+
+/// A slot, and the waker for whoever is in it.
+struct Place {
     waker: Waker,
     handle: Arc<Handle>,
+}
+
+impl Place {
+    /// Whether it can be used for another task as it is: no waker is left, here or elsewhere, that would wake it.
+    fn is_clean(&self) -> bool {
+        // Its own, and its waker's.
+        Arc::strong_count(&self.handle) == 2 && !self.handle.woken.load(Relaxed)
+    }
 }
 
 /// What wakers hold. A slot is used again; the generation tells its tasks apart.
@@ -32,6 +45,8 @@ struct Executor {
     slots: Vec<(u64, Option<Task>)>,
     free: Vec<usize>,
     ready: VecDeque<(usize, u64)>,
+    /// Of a task that is over: most handlers run to their end at once, and need no more than this one place.
+    spare: Option<Place>,
 }
 
 thread_local! {
@@ -60,27 +75,36 @@ impl Executor {
             slots: Vec::new(),
             free: Vec::new(),
             ready: VecDeque::new(),
+            spare: None,
         }
     }
 
-    fn insert(&mut self, future: LocalFuture<()>) {
+    /// A place for a task that counts as not woken.
+    fn place(&mut self) -> Place {
+        if let Some(spare) = self.spare.take() {
+            return spare;
+        }
         let slot = self.free.pop().unwrap_or_else(|| {
             self.slots.push((0, None));
             self.slots.len() - 1
         });
-        let entry = &mut self.slots[slot];
-        let generation = entry.0;
         let handle = Arc::new(Handle {
             slot,
-            generation,
-            woken: AtomicBool::new(true),
+            generation: self.slots[slot].0,
+            woken: AtomicBool::new(false),
         });
-        entry.1 = Some(Task {
-            future,
+        Place {
             waker: Waker::from(Arc::clone(&handle)),
             handle,
-        });
-        self.ready.push_back((slot, generation));
+        }
+    }
+
+    fn insert(&mut self, future: LocalFuture<()>) {
+        let place = self.place();
+        place.handle.woken.store(true, Relaxed);
+        self.ready
+            .push_back((place.handle.slot, place.handle.generation));
+        self.put_back(Task { future, place });
     }
 
     /// The next task that was woken, out of its slot.
@@ -97,13 +121,18 @@ impl Executor {
     }
 
     fn put_back(&mut self, task: Task) {
-        let slot = task.handle.slot;
+        let slot = task.place.handle.slot;
         self.slots[slot].1 = Some(task);
     }
 
-    fn release(&mut self, slot: usize) {
-        self.slots[slot].0 += 1;
-        self.free.push(slot);
+    fn release(&mut self, place: Place) {
+        if self.spare.is_none() && place.is_clean() {
+            self.spare = Some(place);
+        } else {
+            let slot = place.handle.slot;
+            self.slots[slot].0 += 1;
+            self.free.push(slot);
+        }
     }
 }
 
@@ -125,25 +154,32 @@ pub fn spawn_local(future: impl Future<Output = ()> + 'static) {
 }
 
 fn spawn_boxed(future: LocalFuture<()>) {
-    EXECUTOR.with(|executor| executor.borrow_mut().insert(future));
+    EXECUTOR.with_borrow_mut(|executor| executor.insert(future));
+}
+
+/// Poll this future at once, before the tasks that wait for their turn. It becomes a task only if it is not ready.
+pub(crate) fn run_now(future: LocalFuture<()>) {
+    let place = EXECUTOR.with_borrow_mut(Executor::place);
+    poll(Task { future, place });
 }
 
 /// Poll the woken tasks until none is.
 pub(crate) fn run_until_idle() {
-    while let Some(mut task) = EXECUTOR.with(|executor| executor.borrow_mut().next()) {
+    while let Some(task) = EXECUTOR.with_borrow_mut(Executor::next) {
         // Before the poll: a wake-up during it counts.
-        task.handle.woken.store(false, Relaxed);
-        let poll = task
-            .future
-            .as_mut()
-            .poll(&mut Context::from_waker(&task.waker));
-        match poll {
-            Poll::Pending => EXECUTOR.with(|executor| executor.borrow_mut().put_back(task)),
-            Poll::Ready(()) => {
-                let slot = task.handle.slot;
-                drop(task);
-                EXECUTOR.with(|executor| executor.borrow_mut().release(slot));
-            }
+        task.place.handle.woken.store(false, Relaxed);
+        poll(task);
+    }
+}
+
+fn poll(mut task: Task) {
+    let mut cx = Context::from_waker(&task.place.waker);
+    match task.future.as_mut().poll(&mut cx) {
+        Poll::Pending => EXECUTOR.with_borrow_mut(|executor| executor.put_back(task)),
+        Poll::Ready(()) => {
+            let Task { future, place } = task;
+            drop(future);
+            EXECUTOR.with_borrow_mut(|executor| executor.release(place));
         }
     }
 }
@@ -153,7 +189,7 @@ pub(crate) fn run_until_idle() {
 pub(crate) fn clear() {
     // Dropping a task may wake or spawn others: they fall into a new executor, until nothing is left.
     loop {
-        let executor = EXECUTOR.with(|executor| executor.replace(Executor::new()));
+        let executor = EXECUTOR.replace(Executor::new());
         if executor.slots.iter().all(|slot| slot.1.is_none()) {
             return;
         }
@@ -255,6 +291,46 @@ mod tests {
         });
         run_until_idle();
         assert_eq!(*log.borrow(), ["before", "inner", "after"]);
+    }
+
+    #[test]
+    fn what_is_ready_at_once_leaves_its_place_unless_somebody_could_wake_it() {
+        let is_left = || EXECUTOR.with_borrow(|executor| executor.spare.is_some());
+        run_now(Box::pin(async {}));
+        assert!(is_left());
+        let kept: Rc<RefCell<Option<Waker>>> = Rc::default();
+        let keep = Rc::clone(&kept);
+        run_now(Box::pin(poll_fn(move |cx| {
+            *keep.borrow_mut() = Some(cx.waker().clone());
+            Poll::Ready(())
+        })));
+        assert!(!is_left());
+        run_now(Box::pin(poll_fn(|cx| {
+            cx.waker().wake_by_ref();
+            Poll::Ready(())
+        })));
+        assert!(!is_left());
+        run_until_idle();
+        clear();
+    }
+
+    #[test]
+    fn what_is_not_ready_at_once_is_a_task() {
+        let done = Rc::new(Cell::new(false));
+        let flag = Rc::clone(&done);
+        let mut yielded = false;
+        run_now(Box::pin(poll_fn(move |cx| {
+            if std::mem::replace(&mut yielded, true) {
+                flag.set(true);
+                return Poll::Ready(());
+            }
+            cx.waker().wake_by_ref();
+            Poll::Pending
+        })));
+        assert!(!done.get());
+        run_until_idle();
+        assert!(done.get());
+        clear();
     }
 
     #[test]

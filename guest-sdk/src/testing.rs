@@ -1,7 +1,8 @@
 //! Run handlers under `cargo test`, natively and without a host: requests, sockets and time are in memory.
 //!
 //! A test is a client. It sends requests to a handler, and its end of a WebSocket is a [`WebSocket`] like the
-//! worker's. Time is virtual: when nothing else can happen it jumps to the next [`sleep`](crate::sleep).
+//! worker's. Time is virtual: when nothing else can happen it jumps to the next [`sleep`](crate::sleep) or alarm.
+//! [`bind_object`] lets a test reach durable objects, and [`hibernate`] puts them to sleep.
 //!
 //! ```
 //! use pairway::*;
@@ -22,29 +23,39 @@
 //! });
 //! ```
 
+use crate::class::{self, Class};
 use crate::env::{Context, Env};
 use crate::error::{Error, Result};
-use crate::headers::Headers;
+use crate::instance::Instance;
+use crate::namespace::{ObjectId, Stub};
+use crate::object::DurableObject;
 use crate::request::{Method, Request};
 use crate::response::{IntoResponse, Response};
 use crate::socket::{self, WebSocket};
-use crate::sys::native;
+use crate::sys::native::{self, Delivery, Object};
 use crate::task::{self, LocalFuture};
-use crate::{time, worker};
+use crate::{operation, time, worker};
 use std::cell::RefCell;
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::future::poll_fn;
+use std::iter::{empty, from_fn, once};
 use std::pin::pin;
+use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::task::{Context as TaskContext, Poll, Wake, Waker};
 use std::time::Duration;
 
 type Handler = Box<dyn FnOnce(Request) -> LocalFuture<Result<Response>>>;
+type Outside = Rc<dyn Fn(Request) -> LocalFuture<Result<Response>>>;
 
 thread_local! {
     /// The handlers that requests are on their way to.
     static HANDLERS: RefCell<HashMap<u64, Handler>> = RefCell::default();
+    /// What stands for all other servers.
+    static OUTSIDE: RefCell<Option<Outside>> = const { RefCell::new(None) };
+    /// The objects that are awake.
+    static OBJECTS: RefCell<BTreeMap<Object, Rc<Instance>>> = RefCell::default();
 }
 
 /// Run a test: the future, the tasks that it spawns, and the host between them, until the future is done. Then
@@ -56,8 +67,8 @@ thread_local! {
 /// holds.
 pub fn run<T>(test: impl Future<Output = T>) -> T {
     // Twice: a test before this one on the thread may have panicked.
-    let _now = Instance;
-    drop(Instance);
+    let _now = World;
+    drop(World);
     native::start();
     let woken = Arc::new(Woken(AtomicBool::new(true)));
     let waker = Waker::from(Arc::clone(&woken));
@@ -68,19 +79,58 @@ pub fn run<T>(test: impl Future<Output = T>) -> T {
                 return value;
             }
             task::run_until_idle();
+            settle();
         }
         let batch = native::next_batch();
         assert!(
             !batch.is_empty(),
             "the test waits for something that can no longer happen"
         );
-        worker::turn(batch.into_iter(), |id, request| {
-            let handler = HANDLERS.with(|handlers| handlers.borrow_mut().remove(&id));
-            handler.map_or_else(
-                || Box::pin(async { Err(Error::UnknownRequest(0)) }) as _,
-                |handler| handler(request),
-            )
-        });
+        let mut batch = batch.into_iter().peekable();
+        while let Some(Delivery { to, event }) = batch.next() {
+            // A turn is one instance's.
+            let more = from_fn(|| batch.next_if(|next| next.to == to));
+            let mut events = once(event).chain(more.map(|next| next.event));
+            match to {
+                Some(object) => awake(object).turn(&mut events),
+                None => worker::turn(events, handle),
+            }
+        }
+        settle();
+    }
+}
+
+fn handle(id: u64, request: Request) -> LocalFuture<Result<Response>> {
+    if let Some(handler) = HANDLERS.with_borrow_mut(|handlers| handlers.remove(&id)) {
+        return handler(request);
+    }
+    match OUTSIDE.with_borrow(Clone::clone) {
+        Some(outside) => outside(request),
+        None => Box::pin(async move { Err(Error::UnknownRequest(id)) }),
+    }
+}
+
+/// The object's instance: a new one if it hibernates, or never was.
+fn awake(object: Object) -> Rc<Instance> {
+    if let Some(instance) = OBJECTS.with_borrow(|objects| objects.get(&object).cloned()) {
+        return instance;
+    }
+    let info = object.info();
+    let class = Class::named(&info.class_name);
+    let instance = Rc::new((class.begin)(object, ObjectId::own(&info.id, info.name)));
+    OBJECTS.with_borrow_mut(|objects| objects.insert(object, Rc::clone(&instance)));
+    (class.turn)(&instance, &mut empty());
+    instance
+}
+
+/// Let objects go on whose gate has opened, and forget those that were reset.
+fn settle() {
+    let objects = OBJECTS.with_borrow(|objects| objects.clone());
+    for (object, instance) in objects {
+        instance.turn(&mut empty());
+        if instance.is_aborted() {
+            OBJECTS.with_borrow_mut(|objects| objects.remove(&object));
+        }
     }
 }
 
@@ -93,12 +143,16 @@ impl Wake for Woken {
 }
 
 /// What a test has made; it ends when this is dropped, also if the test panics.
-struct Instance;
+struct World;
 
-impl Drop for Instance {
+impl Drop for World {
     fn drop(&mut self) {
-        HANDLERS.with(RefCell::take);
+        HANDLERS.take();
+        OUTSIDE.take();
+        OBJECTS.take();
+        class::clear();
         task::clear();
+        operation::clear();
         socket::clear();
         time::clear();
         native::clear();
@@ -131,6 +185,13 @@ fetch_handler!(request: Request; request, _, _);
 fetch_handler!(request: Request, env: Env; request, env, _);
 fetch_handler!(request: Request, env: Env, context: Context; request, env, context);
 
+/// An object, reached as a worker reaches it.
+impl FetchHandler<Self> for Stub {
+    fn call(self, request: Request, _: Env, _: Context) -> LocalFuture<Result<Response>> {
+        Box::pin(async move { self.fetch_with_request(request).await })
+    }
+}
+
 /// Send a request to a handler, and wait for the response as its client gets it: a handler that fails is a 500. Where
 /// it is a 101, [`Response::websocket`] is the client's end, to be accepted.
 pub async fn fetch<A>(handler: impl FetchHandler<A>, request: Request) -> Response {
@@ -138,13 +199,7 @@ pub async fn fetch<A>(handler: impl FetchHandler<A>, request: Request) -> Respon
     let handler: Handler =
         Box::new(move |request| handler.call(request, Env::new(), Context::new()));
     HANDLERS.with(|handlers| handlers.borrow_mut().insert(id, handler));
-    let raw = poll_fn(|cx| native::take_response(id, cx)).await;
-    Response::from_parts(
-        raw.status,
-        Headers::from_raw(raw.headers),
-        raw.body,
-        raw.socket,
-    )
+    Response::from_raw(poll_fn(|cx| native::take_response(id, cx)).await)
 }
 
 /// Connect a WebSocket to a handler. Returns the client's end.
@@ -174,6 +229,44 @@ pub fn upgrade_request(uri: &str) -> Request {
 /// Set a variable of the environment, for this test.
 pub fn set_var(name: &str, value: &str) {
     native::set_var(name, value);
+}
+
+/// Let this handler stand for all other servers, for this test: what the worker sends with [`Fetch`](crate::Fetch) and
+/// [`WebSocket::connect`] arrives there. Without it the worker may reach nobody.
+pub fn outside<A>(handler: impl FetchHandler<A> + Clone) {
+    native::allow_outbound();
+    let outside: Outside =
+        Rc::new(move |request| handler.clone().call(request, Env::new(), Context::new()));
+    OUTSIDE.set(Some(outside));
+}
+
+/// Bind a namespace to a class, for this test: `env.durable_object(namespace)` reaches its objects, and
+/// `Env::default()` is an environment.
+pub fn bind_object<T: DurableObject>(namespace: &str) {
+    native::bind(namespace, T::NAME);
+    class::on_class::<T>();
+}
+
+/// Hibernate the objects that nothing keeps awake: no handler runs, and the gate is open. Their values are dropped;
+/// sockets, tags, attachments, storage and alarms stay, and the next event makes a new value. Returns how many
+/// objects it were.
+///
+/// Here all objects share the thread of the test: a task that an object has spawned goes on, where the host would have
+/// let it keep its object awake.
+pub fn hibernate() -> usize {
+    let idle: Vec<_> = OBJECTS.with_borrow_mut(|objects| {
+        objects
+            .extract_if(.., |_, instance| instance.is_idle())
+            .collect()
+    });
+    for (object, _) in &idle {
+        object
+            .sockets(None)
+            .unwrap_or_default()
+            .into_iter()
+            .for_each(socket::forget);
+    }
+    idle.len()
 }
 
 /// How much virtual time has passed in this test.

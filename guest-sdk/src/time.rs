@@ -170,6 +170,11 @@ fn nanos(duration: Duration) -> Nanos {
         .saturating_add(u64::from(duration.subsec_nanos()))
 }
 
+/// As the host counts what is short. What is more than can be said is over every limit.
+pub(crate) fn milliseconds(duration: Duration) -> u32 {
+    u32::try_from(duration.as_millis()).unwrap_or(u32::MAX)
+}
+
 /// Wait so long. The time runs from the call, not from the first poll.
 ///
 /// ```
@@ -297,12 +302,26 @@ impl Stream for Interval {
 ///
 /// [`Error::Elapsed`] if the time ran out. The future is dropped then.
 pub async fn timeout<T>(duration: Duration, future: impl Future<Output = T>) -> Result<T> {
-    let (mut future, mut sleep) = (pin!(future), pin!(Sleep::new(duration)));
+    let outcome = within(Some(duration), future).await;
+    outcome.ok_or(Error::Elapsed)
+}
+
+/// Wait for a future, but no longer than this if there is a bound; `None` if it ran out. A future that is ready at
+/// once costs no timer.
+pub(crate) async fn within<T>(
+    limit: Option<Duration>,
+    future: impl Future<Output = T>,
+) -> Option<T> {
+    let (mut future, mut sleep) = (pin!(future), None);
     poll_fn(|cx| {
         if let Poll::Ready(value) = future.as_mut().poll(cx) {
-            return Poll::Ready(Ok(value));
+            return Poll::Ready(Some(value));
         }
-        sleep.as_mut().poll(cx).map(|()| Err(Error::Elapsed))
+        let Some(limit) = limit else {
+            return Poll::Pending;
+        };
+        let sleep = sleep.get_or_insert_with(|| Sleep::new(limit));
+        Pin::new(sleep).poll(cx).map(|()| None)
     })
     .await
 }

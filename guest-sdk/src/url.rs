@@ -91,6 +91,12 @@ impl fmt::Display for Url {
     }
 }
 
+impl From<Url> for String {
+    fn from(url: Url) -> Self {
+        url.text
+    }
+}
+
 impl std::str::FromStr for Url {
     type Err = Error;
 

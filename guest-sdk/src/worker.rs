@@ -1,12 +1,14 @@
-//! Owns the way of an event: from the host to the task that waits for it, and from a handler to its response.
+//! Owns the way of an event to a worker: from the host to the task that waits for it. An object's is in `instance`.
 
+use crate::answer::answer;
 use crate::env::{Context, Env};
 use crate::error::{Error, Result};
+use crate::instance::completed;
 use crate::request::Request;
 use crate::response::Response;
-use crate::sys::{self, Event};
+use crate::sys::Event;
 use crate::task::{self, LocalFuture};
-use crate::{log, socket, time};
+use crate::{log, socket};
 use std::cell::RefCell;
 
 /// A fetch handler, as `#[event(fetch)]` wraps it.
@@ -24,7 +26,7 @@ pub fn on_start(handler: StartFn) {
     ON_START.with(|handlers| handlers.borrow_mut().push(handler));
 }
 
-/// One turn: hand out the events, then let the tasks run until all of them wait.
+/// One turn of a worker: hand out the events, then let the tasks run until all of them wait.
 pub(crate) fn turn(
     events: impl Iterator<Item = Event>,
     mut fetch: impl FnMut(u64, Request) -> LocalFuture<Result<Response>>,
@@ -41,50 +43,25 @@ fn dispatch(event: Event, fetch: &mut impl FnMut(u64, Request) -> LocalFuture<Re
         Event::Drain(id) => socket::on_drain(id),
         Event::Close(id, close) => socket::on_close(id, close),
         Event::Error(id, message) => socket::on_error(id, message),
-        Event::Timer(token) => time::on_timer(token),
+        Event::Completed(token, outcome) => completed(token, outcome),
         Event::Fetch(id, request) => {
             let handler = fetch(id, request);
             task::spawn_local(async move { answer(id, handler.await) });
         }
-        Event::Start => start(),
-        Event::Unknown => {}
+        Event::Open(id) => socket::on_open(id),
+        Event::Start(_) => start(),
+        // Only objects have alarms.
+        Event::Alarm(_) => {}
     }
 }
 
-fn start() {
+/// Run the start handlers.
+pub(crate) fn start() {
     for handler in ON_START.with(RefCell::take) {
         if let Err(error) = handler() {
             log::error("the start handler failed", &error);
         }
     }
-}
-
-/// Send what a handler returned. Every request is answered: with a 500 if there is nothing better.
-fn answer(id: u64, result: Result<Response>) {
-    let response = result.unwrap_or_else(|error| {
-        // An upgrade that is missing is the client's mistake, and not for the log.
-        if error.status() == 500 {
-            log::error("the fetch handler failed", &error);
-        }
-        Response::of_error(&error)
-    });
-    if let Err(error) = respond(id, response) {
-        log::error("the response was refused", &error);
-        if let Err(error) = respond(id, Response::of_error(&error)) {
-            log::error("the response was refused", &error);
-        }
-    }
-}
-
-fn respond(id: u64, response: Response) -> Result<(), Error> {
-    let (status, headers, body, socket) = response.into_parts();
-    sys::respond(
-        id,
-        status,
-        headers.into_raw(),
-        body,
-        socket.map(|end| end.0),
-    )
 }
 
 /// What a start handler may return: nothing, or a `Result` of it.

@@ -14,9 +14,7 @@ use crate::namespace::Class;
 use crate::object::Object;
 use crate::placement::{Epoch, InProcess, Placement};
 use crate::session::{Context, Directory, Hold, NoAnswer, Roster, Session};
-use crate::storage::{
-    Address, Bounds, MemoryStorage, SqliteStorage, Storage, StorageError,
-};
+use crate::storage::{Address, Bounds, MemoryStorage, SqliteStorage, Storage, StorageError};
 
 /// What there is to say about one object.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -106,16 +104,14 @@ impl Objects {
         let class = self.context.host.namespaces.class(&address.class);
         let hibernate_after = class.map_or(
             crate::config::millis(self.context.host.limits.hibernate_after_ms),
-            |Class { hibernate_after, .. }| *hibernate_after,
+            |Class {
+                 hibernate_after, ..
+             }| *hibernate_after,
         );
         let epoch = self.placement.claim(address).map_err(|elsewhere| {
             Fault::Instantiate(format!("the object is run elsewhere: {}", elsewhere.0))
         })?;
-        let object = Object::new(
-            address.clone(),
-            hibernate_after,
-            Arc::clone(&self.storage),
-        );
+        let object = Object::new(address.clone(), hibernate_after, Arc::clone(&self.storage));
         let from_alarm = self
             .names
             .lock()
@@ -179,7 +175,9 @@ impl Objects {
 fn open(host: &Host, config: &Config) -> Result<Arc<dyn Storage>, StorageError> {
     let bounds = bounds(&config.limits);
     Ok(match &config.data_dir {
-        Some(directory) if !host.namespaces.is_empty() => Arc::new(SqliteStorage::open(directory, bounds)?),
+        Some(directory) if !host.namespaces.is_empty() => {
+            Arc::new(SqliteStorage::open(directory, bounds)?)
+        }
         Some(_) | None => Arc::new(MemoryStorage::new(bounds)),
     })
 }

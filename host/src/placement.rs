@@ -78,6 +78,9 @@ mod tests {
         let second = placement.claim(&address).unwrap();
         assert!(second > first);
         placement.release(&address, first);
-        assert!(placement.claim(&address).is_err(), "an old right releases nothing");
+        assert!(
+            placement.claim(&address).is_err(),
+            "an old right releases nothing"
+        );
     }
 }

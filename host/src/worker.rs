@@ -184,7 +184,11 @@ mod tests {
 
     #[test]
     fn a_class_without_a_binding_has_one_of_its_own_name_in_capitals() {
-        for (class, binding) in [("Room", "ROOM"), ("ChatRoom", "CHAT_ROOM"), ("HTTPLog", "HTTPLOG")] {
+        for (class, binding) in [
+            ("Room", "ROOM"),
+            ("ChatRoom", "CHAT_ROOM"),
+            ("HTTPLog", "HTTPLOG"),
+        ] {
             assert_eq!(in_capitals(class), binding);
         }
     }

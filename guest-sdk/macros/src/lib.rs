@@ -1,5 +1,6 @@
 //! The attribute macros of the `pairway` SDK, which re-exports them.
 
+mod durable_object;
 mod event;
 
 use proc_macro::TokenStream;
@@ -15,6 +16,17 @@ use proc_macro::TokenStream;
 #[proc_macro_attribute]
 pub fn event(attribute: TokenStream, item: TokenStream) -> TokenStream {
     event::expand(attribute.into(), item.into())
+        .unwrap_or_else(syn::Error::into_compile_error)
+        .into()
+}
+
+/// Make a struct a class of durable objects, under its name. It implements `pairway::DurableObject`.
+///
+/// What workers-rs takes as arguments, `fetch`, `alarm` and `websocket`, says nothing here: every handler that is
+/// written is called.
+#[proc_macro_attribute]
+pub fn durable_object(attribute: TokenStream, item: TokenStream) -> TokenStream {
+    durable_object::expand(attribute.into(), item.into())
         .unwrap_or_else(syn::Error::into_compile_error)
         .into()
 }

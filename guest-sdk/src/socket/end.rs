@@ -1,7 +1,7 @@
 //! Owns the ends of a WebSocket that nobody has accepted yet: [`WebSocketPair`] and [`WebSocketEnd`].
 
 use super::WebSocket;
-use crate::close::ReadyState;
+use crate::close::{CloseCode, ReadyState};
 use crate::error::Result;
 use crate::message::Message;
 use crate::sys;
@@ -42,7 +42,7 @@ pub struct AcceptOptions {
     pub half_open: bool,
 }
 
-/// An end that is not accepted. What arrives for it is kept.
+/// An end that is not accepted, or one that a durable object has accepted. What arrives for it meanwhile is kept.
 ///
 /// An end that is dropped, neither accepted nor sent in a response, is gone, and the other end with it.
 pub struct WebSocketEnd(pub(crate) sys::Socket);
@@ -86,22 +86,32 @@ impl WebSocketEnd {
         self.0.ready_state()
     }
 
-    /// An end must be accepted before it can send.
+    /// Send one message. Only an end that a durable object has accepted can: what else accepts an end takes it.
     ///
     /// # Errors
     ///
-    /// [`Error::NotAccepted`](crate::Error::NotAccepted).
+    /// [`Error::NotAccepted`](crate::Error::NotAccepted); else as [`WebSocket::send`].
     pub fn send(&self, message: impl Into<Message>) -> Result<()> {
         self.0.send(sys::Payload::from(&message.into()))
     }
 
-    /// An end must be accepted before it can be closed.
+    /// Start the close handshake; see [`WebSocket::close`]. Only an end that a durable object has accepted can.
     ///
     /// # Errors
     ///
     /// [`Error::NotAccepted`](crate::Error::NotAccepted).
     pub fn close(&self) -> Result<()> {
         self.0.close(None, None)
+    }
+
+    /// [`close`](Self::close) with a code and a reason, which may be empty.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::NotAccepted`](crate::Error::NotAccepted); else as [`WebSocket::close_with`].
+    pub fn close_with(&self, code: impl Into<CloseCode>, reason: impl AsRef<str>) -> Result<()> {
+        self.0
+            .close(Some(code.into().into()), Some(reason.as_ref()))
     }
 
     /// Leave a value with the socket; see [`WebSocket::serialize_attachment`].

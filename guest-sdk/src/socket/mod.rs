@@ -1,19 +1,25 @@
 //! Owns [`WebSocket`], the handle of an accepted socket. What its handles share is in `shared`, the inbox in `inbox`,
 //! the traits of `futures` in `stream`.
 
+mod connect;
+mod durable;
 mod end;
 mod inbox;
 mod shared;
 mod stream;
 
+pub use connect::{Connect, ConnectDurable};
+pub use durable::KeepAlive;
+pub(crate) use durable::{Over, durable, listed};
 pub use end::{AcceptOptions, WebSocketEnd, WebSocketPair};
 #[cfg(not(target_family = "wasm"))]
-pub(crate) use shared::clear;
-pub(crate) use shared::{on_close, on_drain, on_error, on_message};
+pub(crate) use shared::{clear, forget};
+pub(crate) use shared::{on_close, on_drain, on_error, on_message, on_open};
 pub use stream::{EventStream, WebSocketReceiver, WebSocketSender, WebsocketEvent};
 
 use crate::close::{CloseCode, CloseEvent, ReadyState};
 use crate::error::{Error, Result};
+use crate::headers::Headers;
 use crate::message::Message;
 use crate::sys::{self, Payload};
 use inbox::End;
@@ -47,6 +53,9 @@ use std::task::{Context, Poll};
 ///
 /// When the last handle is dropped and neither side has closed the socket, it is closed with 1001: nobody could read
 /// it any more.
+///
+/// A hibernatable socket, which [`State::accept_web_socket`](crate::State::accept_web_socket) takes, is its object's:
+/// it outlives its handles, and its messages go to the object's handlers and not to [`recv`](Self::recv).
 #[derive(Debug)]
 pub struct WebSocket {
     shared: Rc<Shared>,
@@ -93,7 +102,8 @@ impl WebSocket {
     ///
     /// # Errors
     ///
-    /// [`Error::SocketFailed`] if the peer broke the protocol or a limit: once, and `None` from then on.
+    /// [`Error::SocketFailed`] if the peer broke the protocol or a limit; [`Error::AlreadyAccepted`] if the socket is
+    /// hibernatable. Once, and `None` from then on.
     pub async fn recv(&mut self) -> Result<Option<Message>> {
         poll_fn(|cx| self.poll_recv(cx)).await.transpose()
     }
@@ -103,9 +113,12 @@ impl WebSocket {
             return Poll::Pending;
         };
         Poll::Ready(message.map(Ok).or_else(|| {
-            let told = std::mem::replace(&mut self.told, true);
+            if std::mem::replace(&mut self.told, true) {
+                return None;
+            }
             match self.shared.end() {
-                Some(End::Failed(why)) if !told => Some(Err(Error::SocketFailed(why))),
+                Some(End::Failed(why)) => Some(Err(Error::SocketFailed(why))),
+                None if self.shared.is_durable => Some(Err(Error::AlreadyAccepted)),
                 _ => None,
             }
         }))
@@ -252,7 +265,13 @@ impl WebSocket {
     /// The URI of the request that this socket was upgraded from, once the response has left.
     #[must_use]
     pub fn request_uri(&self) -> Option<String> {
-        self.shared.raw.request_uri()
+        Some(self.shared.raw.request()?.uri)
+    }
+
+    /// The headers of that request.
+    #[must_use]
+    pub fn request_headers(&self) -> Option<Headers> {
+        Some(Headers::from_raw(self.shared.raw.request()?.headers))
     }
 
     /// Bytes sent and not yet taken by the operating system.
@@ -280,7 +299,7 @@ impl WebSocket {
         end::attachment(&self.shared.raw)
     }
 
-    /// The socket's events, its end among them, as a stream.
+    /// The socket's events, its end among them, as a stream. Of a hibernatable socket there are none.
     #[must_use]
     pub fn events(&self) -> EventStream {
         EventStream::new(self.clone())

@@ -1,8 +1,9 @@
-//! Owns what the handles of one accepted socket share, and the table that leads from the id in an event to it.
+//! Owns what the handles of one accepted socket share, and the table that leads from the id in an event to it. Of a
+//! hibernatable socket the table itself holds what they share, so that an event costs the host no question.
 
 use super::inbox::{End, Inbox};
 use crate::close::{self, CloseEvent};
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::message::Message;
 use crate::sys::{self, Payload};
 use std::cell::{Cell, RefCell};
@@ -39,7 +40,14 @@ const ASK_AFTER: u64 = 64 * 1024;
 /// So that empty messages count.
 const MESSAGE_COST: u64 = 16;
 
-type Table = HashMap<u64, Weak<Shared>, BuildHasherDefault<IdHasher>>;
+enum Entry {
+    /// Lives as long as its handles.
+    Standard(Weak<Shared>),
+    /// Lives until the socket is over, or the instance is.
+    Durable(Rc<Shared>),
+}
+
+type Table = HashMap<u64, Entry, BuildHasherDefault<IdHasher>>;
 
 thread_local! {
     static TABLE: RefCell<Table> = const { RefCell::new(Table::with_hasher(BuildHasherDefault::new())) };
@@ -48,6 +56,10 @@ thread_local! {
 pub(super) struct Shared {
     pub(super) id: u64,
     pub(super) raw: sys::Socket,
+    /// Hibernatable: its events go to the handlers of its object, and it outlives its handles.
+    pub(super) is_durable: bool,
+    /// Outbound, and its handshake is not over: until then it is nobody's but of who opens it.
+    is_opening: Cell<bool>,
     inbox: RefCell<Inbox>,
     /// Bytes sent since the host was last asked how full the outbox is.
     unasked: Cell<u64>,
@@ -65,14 +77,45 @@ impl Shared {
     /// Accept an end; its events arrive here from now on.
     pub(super) fn accept(raw: sys::Socket, half_open: bool) -> Result<Rc<Self>> {
         raw.accept(half_open)?;
+        Ok(Self::new(raw, false, false))
+    }
+
+    /// Open an outbound socket; its events arrive here from now on.
+    pub(super) fn connect(connect: sys::Connect<'_>) -> Result<Rc<Self>> {
+        let raw = sys::connect(connect)?;
+        Ok(Self::new(raw, connect.durable.is_some(), true))
+    }
+
+    /// The hibernatable socket of that id, if it is in the table; `Some(None)` if another socket is.
+    pub(super) fn known(id: u64) -> Option<Option<Rc<Self>>> {
+        TABLE.with_borrow(|table| match table.get(&id)? {
+            Entry::Durable(shared) if !shared.is_opening.get() => Some(Some(Rc::clone(shared))),
+            Entry::Durable(_) | Entry::Standard(_) => Some(None),
+        })
+    }
+
+    /// The first event of a hibernatable socket in this instance, or the first question for it.
+    #[cold]
+    pub(super) fn adopt(id: u64, object: sys::Object) -> Option<Rc<Self>> {
+        Some(Self::new(object.socket(id)?, true, false))
+    }
+
+    fn new(raw: sys::Socket, is_durable: bool, is_opening: bool) -> Rc<Self> {
         let shared = Rc::new(Self {
             id: raw.id(),
             raw,
+            is_durable,
+            is_opening: Cell::new(is_opening),
             inbox: RefCell::default(),
             unasked: Cell::new(0),
         });
-        TABLE.with(|table| table.borrow_mut().insert(shared.id, Rc::downgrade(&shared)));
-        Ok(shared)
+        let entry = if is_durable {
+            Entry::Durable(Rc::clone(&shared))
+        } else {
+            Entry::Standard(Rc::downgrade(&shared))
+        };
+        TABLE.with_borrow_mut(|table| table.insert(shared.id, entry));
+        shared
     }
 
     pub(super) fn send(&self, payload: Payload<'_>) -> Result<()> {
@@ -105,7 +148,7 @@ impl Shared {
             }
             return Poll::Ready(Some(message));
         }
-        if inbox.end.is_some() {
+        if inbox.end.is_some() || self.is_durable {
             return Poll::Ready(None);
         }
         inbox.receivers.add(cx.waker());
@@ -117,13 +160,30 @@ impl Shared {
         self.inbox.borrow().end.clone()
     }
 
+    /// Wait for the handshake of an outbound socket.
+    pub(super) fn poll_open(&self, cx: &Context<'_>) -> Poll<Result<()>> {
+        let mut inbox = self.inbox.borrow_mut();
+        match &inbox.end {
+            Some(End::Failed(why)) => Poll::Ready(Err(Error::SocketFailed(why.clone()))),
+            Some(End::Closed(event)) => Poll::Ready(Err(Error::SocketFailed(event.reason.clone()))),
+            None if self.is_opening.get() => {
+                inbox.senders.add(cx.waker());
+                Poll::Pending
+            }
+            None => Poll::Ready(Ok(())),
+        }
+    }
+
     /// Have this task woken when the outbox has room again, or the socket has ended.
     pub(super) fn wait_for_room(&self, cx: &Context<'_>) {
         self.inbox.borrow_mut().senders.add(cx.waker());
     }
 
-    fn finish(&self, end: End) {
-        TABLE.with(|table| table.borrow_mut().remove(&self.id));
+    /// It is over. A hibernatable socket stays in the table until its handler has been told.
+    pub(super) fn finish(&self, end: End) {
+        if !self.is_durable {
+            forget(self.id);
+        }
         let mut inbox = self.inbox.borrow_mut();
         inbox.end = Some(end);
         let (receivers, senders) = (inbox.receivers.take(), inbox.senders.take());
@@ -135,8 +195,13 @@ impl Shared {
 
 /// The last handle is gone: nobody can read or close this socket any more, so it must not stay open and keep its
 /// client waiting. Where either side has closed it already, this `close` does nothing.
+///
+/// A hibernatable socket is its object's and stays.
 impl Drop for Shared {
     fn drop(&mut self) {
+        if self.is_durable {
+            return;
+        }
         // Gone only while the thread ends, and then there is no host either.
         let Ok(_) = TABLE.try_with(|table| table.borrow_mut().remove(&self.id)) else {
             return;
@@ -156,7 +221,16 @@ impl Drop for Shared {
 }
 
 fn find(id: u64) -> Option<Rc<Shared>> {
-    TABLE.with(|table| table.borrow().get(&id)?.upgrade())
+    TABLE.with_borrow(|table| match table.get(&id)? {
+        Entry::Standard(shared) => shared.upgrade(),
+        Entry::Durable(shared) => Some(Rc::clone(shared)),
+    })
+}
+
+/// Take a socket out of the table.
+pub(crate) fn forget(id: u64) {
+    // Gone only while the thread ends. What is taken out is dropped outside the borrow: a handle calls the host.
+    let _entry = TABLE.try_with(|table| table.borrow_mut().remove(&id));
 }
 
 /// A message arrived. One for a socket that nobody holds any more is dropped.
@@ -176,6 +250,8 @@ pub(crate) fn on_message(id: u64, message: Message) {
 pub(crate) fn on_close(id: u64, event: CloseEvent) {
     if let Some(socket) = find(id) {
         socket.finish(End::Closed(event));
+        // One that never opened: its object has not been told of it.
+        forget(id);
     }
 }
 
@@ -183,6 +259,14 @@ pub(crate) fn on_close(id: u64, event: CloseEvent) {
 pub(crate) fn on_error(id: u64, message: String) {
     if let Some(socket) = find(id) {
         socket.finish(End::Failed(message));
+    }
+}
+
+/// The socket is open.
+pub(crate) fn on_open(id: u64) {
+    if let Some(socket) = find(id) {
+        socket.is_opening.set(false);
+        on_drain(id);
     }
 }
 
@@ -197,5 +281,5 @@ pub(crate) fn on_drain(id: u64) {
 /// Forget every socket, as the end of an instance does.
 #[cfg(not(target_family = "wasm"))]
 pub(crate) fn clear() {
-    TABLE.with(RefCell::take);
+    TABLE.take();
 }

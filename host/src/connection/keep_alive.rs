@@ -55,67 +55,59 @@ impl Watch {
 
     pub(super) fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Silence> {
         ready!(self.timer.as_mut().poll(cx));
-        let KeepAlive {
-            interval_ms,
-            timeout_ms,
-        } = self.keep_alive;
-        let wait = if self.pinged { timeout_ms } else { interval_ms };
-        let begun = self.timer.deadline() - millis(wait.into());
-        if self.heard > begun {
-            self.pinged = false;
-            let next = self.heard + millis(interval_ms.into());
-            self.timer.as_mut().reset(next);
-            return Poll::Ready(Silence::Short);
-        }
-        if self.pinged {
-            return Poll::Ready(Silence::Dead);
-        }
-        self.pinged = true;
-        let next = self.timer.deadline() + millis(timeout_ms.into());
+        let (silence, next) = judge(
+            self.keep_alive,
+            self.timer.deadline(),
+            self.heard,
+            self.pinged,
+        );
+        self.pinged = silence == Silence::Ping;
         self.timer.as_mut().reset(next);
-        Poll::Ready(Silence::Ping)
+        Poll::Ready(silence)
+    }
+}
+
+/// What the silence has come to when the timer goes off at `due`, and when it is to go off next.
+fn judge(keep_alive: KeepAlive, due: Instant, heard: Instant, pinged: bool) -> (Silence, Instant) {
+    let interval = millis(keep_alive.interval_ms.into());
+    let timeout = millis(keep_alive.timeout_ms.into());
+    let begun = due - if pinged { timeout } else { interval };
+    if heard > begun {
+        (Silence::Short, heard + interval)
+    } else if pinged {
+        (Silence::Dead, due + interval)
+    } else {
+        (Silence::Ping, due + timeout)
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::future::poll_fn;
-    use std::time::Duration;
 
-    async fn next(watch: &mut Watch) -> Silence {
-        poll_fn(|cx| watch.poll(cx)).await
+    const KEEP_ALIVE: KeepAlive = KeepAlive {
+        interval_ms: 1000,
+        timeout_ms: 300,
+    };
+
+    #[test]
+    fn a_silent_peer_is_pinged_and_then_given_up() {
+        let begin = Instant::now();
+        let after = |ms| begin + millis(ms);
+        let pinged = judge(KEEP_ALIVE, after(1000), begin, false);
+        assert_eq!(pinged, (Silence::Ping, after(1300)));
+        assert_eq!(judge(KEEP_ALIVE, pinged.1, begin, true).0, Silence::Dead);
     }
 
-    #[tokio::test(start_paused = true)]
-    async fn a_silent_peer_is_pinged_and_then_given_up() {
+    #[test]
+    fn a_peer_that_says_anything_is_left_alone_for_another_interval() {
         let begin = Instant::now();
-        let mut watch = Watch::new(KeepAlive {
-            interval_ms: 1000,
-            timeout_ms: 300,
-        });
-        assert_eq!(next(&mut watch).await, Silence::Ping);
-        assert_eq!(begin.elapsed().as_millis(), 1000);
-        assert_eq!(next(&mut watch).await, Silence::Dead);
-        assert_eq!(begin.elapsed().as_millis(), 1300);
-    }
-
-    #[tokio::test(start_paused = true)]
-    async fn a_peer_that_says_anything_is_left_alone_for_another_interval() {
-        let begin = Instant::now();
-        let mut watch = Watch::new(KeepAlive {
-            interval_ms: 1000,
-            timeout_ms: 300,
-        });
-        tokio::time::advance(Duration::from_millis(600)).await;
-        watch.heard();
-        assert_eq!(next(&mut watch).await, Silence::Short);
-        assert_eq!(next(&mut watch).await, Silence::Ping);
-        assert_eq!(begin.elapsed().as_millis(), 1600);
-        tokio::time::advance(Duration::from_millis(100)).await;
-        watch.heard();
-        assert_eq!(next(&mut watch).await, Silence::Short);
-        assert_eq!(next(&mut watch).await, Silence::Ping);
-        assert_eq!(begin.elapsed().as_millis(), 2700);
+        let after = |ms| begin + millis(ms);
+        let short = (Silence::Short, after(1600));
+        assert_eq!(judge(KEEP_ALIVE, after(1000), after(600), false), short);
+        let pinged = (Silence::Ping, after(1900));
+        assert_eq!(judge(KEEP_ALIVE, after(1600), after(600), false), pinged);
+        let answered = (Silence::Short, after(2700));
+        assert_eq!(judge(KEEP_ALIVE, after(1900), after(1700), true), answered);
     }
 }

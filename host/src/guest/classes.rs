@@ -17,9 +17,11 @@ pub(super) fn read(component: &[u8]) -> Option<Vec<String>> {
             continue;
         }
         let text = String::from_utf8_lossy(section.data());
-        names
-            .get_or_insert_default()
-            .extend(text.lines().filter(|line| !line.is_empty()).map(str::to_owned));
+        names.get_or_insert_default().extend(
+            text.lines()
+                .filter(|line| !line.is_empty())
+                .map(str::to_owned),
+        );
     }
     names
 }

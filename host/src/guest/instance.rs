@@ -20,7 +20,9 @@ use super::bindings::{Worker, pairway};
 use super::engine::{Component, TICK};
 use super::log::GuestLog;
 use super::memory::Memory;
-use super::store::{Answer, Asked, Duties, Effects, GuestState, Handle, Host, Reply, Request, Token};
+use super::store::{
+    Answer, Asked, Duties, Effects, GuestState, Handle, Host, Reply, Request, Token,
+};
 use crate::config::size;
 use crate::error::Fault;
 use crate::object::{AlarmInfo, Object};
@@ -438,9 +440,9 @@ fn lower<'a>(
                         status: answer.status,
                         headers: next_headers(),
                         body: &answer.body,
-                        socket: answer.has_arrived.then(|| {
-                            arrivals.next().expect("begin() made a handle for each")
-                        }),
+                        socket: answer
+                            .has_arrived
+                            .then(|| arrivals.next().expect("begin() made a handle for each")),
                     })
                 }
             },

@@ -11,8 +11,8 @@ use std::time::{Duration, SystemTime};
 
 pub(crate) use self::alarm::{AlarmInfo, AlarmState, Due};
 pub(crate) use self::id::{id_from_name, id_from_string, unique_id};
-pub(crate) use self::sockets::TagError;
 use self::sockets::Sockets;
+pub(crate) use self::sockets::TagError;
 use crate::socket::auto_response::AutoResponder;
 use crate::storage::{Address, Storage, Store};
 

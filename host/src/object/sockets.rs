@@ -146,7 +146,12 @@ impl Object {
         if facts.sockets.by_id.contains_key(&end.id()) {
             facts.sockets.untag(end.id(), &before);
             for tag in tags {
-                facts.sockets.by_tag.entry(tag).or_default().insert(end.id());
+                facts
+                    .sockets
+                    .by_tag
+                    .entry(tag)
+                    .or_default()
+                    .insert(end.id());
             }
         }
         before

@@ -39,12 +39,18 @@ impl Session {
         let reachable = |id| state.ends.contains_key(&id);
         let mut ends = state.ends.values();
         [
-            (Hold::Request, asked.filter(|asked| !asked.reply.is_closed()).count() > 0),
+            (
+                Hold::Request,
+                asked.filter(|asked| !asked.reply.is_closed()).count() > 0,
+            ),
             (Hold::Handler, state.duties.running > 0),
             (Hold::Timer, !state.timers.is_empty()),
             (Hold::Operation, !state.operations.is_empty()),
             (Hold::Gate, state.duties.gate > 0),
-            (Hold::StandardSocket, ends.any(|end| end.is_reachable(reachable))),
+            (
+                Hold::StandardSocket,
+                ends.any(|end| end.is_reachable(reachable)),
+            ),
             (Hold::Event, is_waiting),
         ]
         .into_iter()

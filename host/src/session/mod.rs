@@ -178,9 +178,8 @@ impl Session {
 
     /// Have a task empty the inbox, if there is something in it that nobody is on the way to.
     fn ensure_pumped(&self) {
-        let needs_pump = self.with_inbox(|inbox| {
-            inbox.has_due() && !std::mem::replace(&mut inbox.is_pumped, true)
-        });
+        let needs_pump = self
+            .with_inbox(|inbox| inbox.has_due() && !std::mem::replace(&mut inbox.is_pumped, true));
         if needs_pump {
             self.start_pump();
         }

@@ -278,7 +278,9 @@ impl Session {
             return Ok(());
         }
         self.context.host.counters.wakes.add(1);
-        let Life::Live(live) = life else { return Ok(()) };
+        let Life::Live(live) = life else {
+            return Ok(());
+        };
         if let Some(me) = self.me.upgrade() {
             roster.enter(&me);
         }

@@ -59,7 +59,10 @@ impl Frames {
             *self = other;
             return;
         }
-        debug_assert_eq!(other.written, 0, "only a connection writes, and what it writes stays with it");
+        debug_assert_eq!(
+            other.written, 0,
+            "only a connection writes, and what it writes stays with it"
+        );
         self.len += other.len;
         if other.queue.is_empty() {
             self.tail.extend_from_slice(&other.tail);

@@ -1,4 +1,5 @@
-//! Each bound: what is just within it goes, what is beyond it is refused, and the store goes on.
+//! Each bound: what is just within it goes, what is beyond it is refused, and the store goes on. `busy_ms` is about
+//! files, and tried with them.
 
 use super::*;
 use crate::storage::testing::{both, exec, get, open, put, sql_error, value};
@@ -33,92 +34,130 @@ fn entry(key: usize, value: usize) -> [(String, Vec<u8>); 1] {
 
 #[test]
 fn key_bytes() {
-    with(|bounds| bounds.key_bytes = 10, |store| {
-        let (within, beyond) = (vec!["k".repeat(10)], vec!["k".repeat(11)]);
-        let refused = StorageError::KeyTooLarge(10);
-        assert_eq!(store.put(&entry(10, 1)), Ok(()));
-        assert_eq!(store.put(&entry(11, 1)), Err(refused.clone()));
-        assert_eq!(store.get(&within), Ok(vec![Some(vec![7])]));
-        assert_eq!(store.get(&beyond), Err(refused.clone()));
-        assert_eq!(store.delete(&within), Ok(1));
-        assert_eq!(store.delete(&beyond), Err(refused));
-    });
+    with(
+        |bounds| bounds.key_bytes = 10,
+        |store| {
+            let (within, beyond) = (vec!["k".repeat(10)], vec!["k".repeat(11)]);
+            let refused = StorageError::KeyTooLarge(10);
+            assert_eq!(store.put(&entry(10, 1)), Ok(()));
+            assert_eq!(store.put(&entry(11, 1)), Err(refused.clone()));
+            assert_eq!(store.get(&within), Ok(vec![Some(vec![7])]));
+            assert_eq!(store.get(&beyond), Err(refused.clone()));
+            assert_eq!(store.delete(&within), Ok(1));
+            assert_eq!(store.delete(&beyond), Err(refused));
+        },
+    );
 }
 
 #[test]
 fn value_bytes() {
-    with(|_| {}, |store| {
-        let most = 2 * 1024 * 1024;
-        store.put(&entry(2_048, most - 2_048)).unwrap();
-        let beyond = store.put(&entry(2_048, most - 2_047));
-        assert_eq!(beyond, Err(StorageError::ValueTooLarge(most as u64)));
-        // All or none: the entries before the one that is refused are not written either.
-        let entries = [("first".to_owned(), vec![]), ("k".to_owned(), vec![0; most])];
-        assert!(store.put(&entries).is_err());
-        assert_eq!(get(store, "first"), None);
-        exec(store, "CREATE TABLE t (x)").unwrap();
-        exec(store, "INSERT INTO t VALUES (zeroblob(2097152))").unwrap();
-        let reason = sql_error(store, "INSERT INTO t VALUES (zeroblob(2100000))");
-        assert!(reason.contains("(limit value_bytes)"), "{reason}");
-        let blob = [SqlValue::Blob(vec![0; 2_100_000])];
-        assert!(matches!(store.exec("SELECT ?", &blob), Err(StorageError::Sql(_))));
-    });
+    with(
+        |_| {},
+        |store| {
+            let most = 2 * 1024 * 1024;
+            store.put(&entry(2_048, most - 2_048)).unwrap();
+            let beyond = store.put(&entry(2_048, most - 2_047));
+            assert_eq!(beyond, Err(StorageError::ValueTooLarge(most as u64)));
+            // All or none: the entries before the one that is refused are not written either.
+            let entries = [
+                ("first".to_owned(), vec![]),
+                ("k".to_owned(), vec![0; most]),
+            ];
+            assert!(store.put(&entries).is_err());
+            assert_eq!(get(store, "first"), None);
+            exec(store, "CREATE TABLE t (x)").unwrap();
+            exec(store, "INSERT INTO t VALUES (zeroblob(2097152))").unwrap();
+            let reason = sql_error(store, "INSERT INTO t VALUES (zeroblob(2100000))");
+            assert!(reason.contains("(limit value_bytes)"), "{reason}");
+            let blob = [SqlValue::Blob(vec![0; 2_100_000])];
+            assert!(matches!(
+                store.exec("SELECT ?", &blob),
+                Err(StorageError::Sql(_))
+            ));
+        },
+    );
 }
 
 #[test]
 fn keys_per_call() {
-    with(|bounds| bounds.keys_per_call = 3, |store| {
-        let keys = |count| vec!["k".to_owned(); count];
-        let entries = |count| vec![("k".to_owned(), vec![]); count];
-        assert!(store.put(&entries(3)).is_ok());
-        assert!(store.get(&keys(3)).is_ok());
-        assert!(store.delete(&keys(3)).is_ok());
-        assert!(matches!(store.put(&entries(4)), Err(StorageError::Options(_))));
-        assert!(matches!(store.get(&keys(4)), Err(StorageError::Options(_))));
-        assert!(matches!(store.delete(&keys(4)), Err(StorageError::Options(_))));
-    });
+    with(
+        |bounds| bounds.keys_per_call = 3,
+        |store| {
+            let keys = |count| vec!["k".to_owned(); count];
+            let entries = |count| vec![("k".to_owned(), vec![]); count];
+            assert!(store.put(&entries(3)).is_ok());
+            assert!(store.get(&keys(3)).is_ok());
+            assert!(store.delete(&keys(3)).is_ok());
+            assert!(matches!(
+                store.put(&entries(4)),
+                Err(StorageError::Options(_))
+            ));
+            assert!(matches!(store.get(&keys(4)), Err(StorageError::Options(_))));
+            assert!(matches!(
+                store.delete(&keys(4)),
+                Err(StorageError::Options(_))
+            ));
+        },
+    );
 }
 
 #[test]
 fn result_bytes() {
-    with(|bounds| bounds.result_bytes = 10_000, |store| {
-        for key in ["a", "b", "c"] {
-            store.put(&[(key.to_owned(), vec![7; 4_000])]).unwrap();
-        }
-        let keys = |keys: &str| keys.split(' ').map(str::to_owned).collect::<Vec<_>>();
-        let list = |limit| ListOptions {
-            limit: Some(limit),
-            ..ListOptions::default()
-        };
-        assert!(store.get(&keys("a b")).is_ok());
-        assert!(matches!(store.get(&keys("a b c")), Err(StorageError::Options(_))));
-        assert!(store.list(&list(2)).is_ok());
-        assert!(matches!(store.list(&list(3)), Err(StorageError::Options(_))));
-        let rows = |count| format!(
+    with(
+        |bounds| bounds.result_bytes = 10_000,
+        |store| {
+            for key in ["a", "b", "c"] {
+                store.put(&[(key.to_owned(), vec![7; 4_000])]).unwrap();
+            }
+            let keys = |keys: &str| keys.split(' ').map(str::to_owned).collect::<Vec<_>>();
+            let list = |limit| ListOptions {
+                limit: Some(limit),
+                ..ListOptions::default()
+            };
+            assert!(store.get(&keys("a b")).is_ok());
+            assert!(matches!(
+                store.get(&keys("a b c")),
+                Err(StorageError::Options(_))
+            ));
+            assert!(store.list(&list(2)).is_ok());
+            assert!(matches!(
+                store.list(&list(3)),
+                Err(StorageError::Options(_))
+            ));
+            let rows = |count| {
+                format!(
             "WITH RECURSIVE r (x) AS (VALUES (1) UNION ALL SELECT x + 1 FROM r LIMIT {count})
             SELECT x, NULL FROM r"
-        );
-        assert!(exec(store, &rows(100)).is_ok());
-        assert!(sql_error(store, &rows(200)).contains("limit result_bytes"));
-        // What a statement wrote whose rows are too many is undone.
-        exec(store, "CREATE TABLE t (x)").unwrap();
-        let sql = format!("INSERT INTO t {} RETURNING zeroblob(1000)", rows(20).replace(", NULL", ""));
-        sql_error(store, &sql);
-        assert_eq!(value(store, "SELECT count(*) FROM t"), SqlValue::Integer(0));
-    });
+        )
+            };
+            assert!(exec(store, &rows(100)).is_ok());
+            assert!(sql_error(store, &rows(200)).contains("limit result_bytes"));
+            // What a statement wrote whose rows are too many is undone.
+            exec(store, "CREATE TABLE t (x)").unwrap();
+            let sql = format!(
+                "INSERT INTO t {} RETURNING zeroblob(1000)",
+                rows(20).replace(", NULL", "")
+            );
+            sql_error(store, &sql);
+            assert_eq!(value(store, "SELECT count(*) FROM t"), SqlValue::Integer(0));
+        },
+    );
 }
 
 #[test]
 fn transaction_depth() {
-    with(|bounds| bounds.transaction_depth = 2, |store| {
-        for _ in 0..2 {
+    with(
+        |bounds| bounds.transaction_depth = 2,
+        |store| {
+            for _ in 0..2 {
+                store.begin().unwrap();
+                put(store, "k", "1").unwrap();
+            }
+            assert!(matches!(store.begin(), Err(StorageError::Options(_))));
+            store.commit().unwrap();
             store.begin().unwrap();
-            put(store, "k", "1").unwrap();
-        }
-        assert!(matches!(store.begin(), Err(StorageError::Options(_))));
-        store.commit().unwrap();
-        store.begin().unwrap();
-    });
+        },
+    );
 }
 
 #[test]
@@ -168,7 +207,11 @@ fn sql_parameters() {
     with(change, |store| {
         let values = |count| vec![SqlValue::Null; count];
         store.exec("SELECT ?, ?, ?, ?, ?, ?6", &values(6)).unwrap();
-        assert!(store.exec("SELECT ?, ?, ?, ?, ?, ?, ?", &values(7)).is_err());
+        assert!(
+            store
+                .exec("SELECT ?, ?, ?, ?, ?, ?, ?", &values(7))
+                .is_err()
+        );
         assert!(sql_error(store, "SELECT ?7").contains("variable number must be between"));
     });
 }
@@ -223,13 +266,8 @@ fn sql_instructions() {
 
 #[test]
 fn sql_ms() {
-    let endless = "WITH RECURSIVE r (x) AS (VALUES (1) UNION ALL SELECT x + 1 FROM r) SELECT max(x) FROM r";
+    let endless =
+        "WITH RECURSIVE r (x) AS (VALUES (1) UNION ALL SELECT x + 1 FROM r) SELECT max(x) FROM r";
     let text = "the SQL took more than 20 ms (limit sql_ms)";
     sql_bound(|bounds| bounds.sql_ms = 20, "SELECT 1", endless, text);
-}
-
-#[test]
-fn busy_ms() {
-    // `an_object_has_one_store_at_a_time` and `a_store_waits_for_the_one_before_it` are about files.
-    with(|bounds| bounds.busy_ms = 1, |_| {});
 }

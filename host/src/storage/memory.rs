@@ -85,7 +85,9 @@ impl Home for MemoryHome {
         match self.shelf.lock().insert(self.address.clone(), Place::Taken) {
             Some(Place::Taken) => {
                 let place = &self.address;
-                Err(StorageError::Failed(format!("{place}: another turn has it open")))
+                Err(StorageError::Failed(format!(
+                    "{place}: another turn has it open"
+                )))
             }
             Some(Place::Kept(engine)) => {
                 self.has_place = true;
@@ -105,7 +107,9 @@ impl Home for MemoryHome {
     fn keep(&mut self, engine: Engine) {
         engine.shrink();
         self.has_place = false;
-        self.shelf.lock().insert(self.address.clone(), Place::Kept(engine));
+        self.shelf
+            .lock()
+            .insert(self.address.clone(), Place::Kept(engine));
     }
 
     fn remove(&mut self, engine: Engine) -> Result<(), StorageError> {

@@ -22,6 +22,4 @@ mod testing;
 pub(crate) use bounds::Bounds;
 pub(crate) use memory::MemoryStorage;
 pub(crate) use sqlite::SqliteStorage;
-pub(crate) use store::{
-    Address, Alarm, AlarmHint, ListOptions, SqlResult, SqlValue, Storage, StorageError, Store,
-};
+pub(crate) use store::{Address, Alarm, ListOptions, SqlValue, Storage, StorageError, Store};

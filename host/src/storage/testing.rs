@@ -6,8 +6,9 @@ use std::ops::Deref;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU32, Ordering};
 
+use super::store::SqlResult;
 use super::{
-    Address, Bounds, MemoryStorage, SqlResult, SqlValue, SqliteStorage, Storage, StorageError,
+    Address, Bounds, ListOptions, MemoryStorage, SqlValue, SqliteStorage, Storage, StorageError,
     Store,
 };
 
@@ -112,6 +113,13 @@ pub(super) fn get(store: &mut dyn Store, key: &str) -> Option<String> {
 
 pub(super) fn exec(store: &mut dyn Store, sql: &str) -> Result<SqlResult, StorageError> {
     store.exec(sql, &[])
+}
+
+/// The keys that `list` gives, in its order.
+pub(super) fn keys(store: &mut dyn Store, options: &ListOptions) -> String {
+    let entries = store.list(options).unwrap();
+    let keys: Vec<_> = entries.into_iter().map(|(key, _)| key).collect();
+    keys.join(" ")
 }
 
 /// The one value that a query gives.

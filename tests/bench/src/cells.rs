@@ -2,17 +2,17 @@
 //! It knows the shape of each cell, not how it is run.
 
 use crate::frame::Opcode;
-use crate::load::Echo;
+use crate::load::{Echo, Fanout};
 
 const KIB: usize = 1024;
 
 /// The cells whose result is a cost per message.
 pub(crate) const ECHO: [(&str, Echo); 6] = [
-    ("echo-32", ping_pong(Opcode::Binary, 32)),
-    ("echo-1k", ping_pong(Opcode::Binary, KIB)),
-    ("echo-16k", ping_pong(Opcode::Binary, 16 * KIB)),
-    ("echo-64k", ping_pong(Opcode::Binary, 64 * KIB)),
-    ("text-1k", ping_pong(Opcode::Text, KIB)),
+    ("echo-32", ping_pong(Opcode::Binary, 32, 64)),
+    ("echo-1k", ping_pong(Opcode::Binary, KIB, 64)),
+    ("echo-16k", ping_pong(Opcode::Binary, 16 * KIB, 64)),
+    ("echo-64k", ping_pong(Opcode::Binary, 64 * KIB, 64)),
+    ("text-1k", ping_pong(Opcode::Text, KIB, 64)),
     (
         "pipelined-32",
         Echo {
@@ -30,12 +30,54 @@ pub(crate) const IDLE: &str = "idle";
 /// Process start to first echo.
 pub(crate) const START: &str = "start";
 
-const fn ping_pong(opcode: Opcode, bytes: usize) -> Echo {
+/// The cells whose result is a cost per delivery.
+pub(crate) const FANOUT: [(&str, Fanout); 2] =
+    [("fanout-100", room(100)), ("fanout-1000", room(1000))];
+
+/// Messages that each have an object write or read one value: the paths of the objects and their number, in `Echo`.
+pub(crate) const STORAGE: [(&str, &str, Echo); 4] = [
+    (
+        "storage-turns-1",
+        "/writer/{}",
+        ping_pong(Opcode::Text, 32, 1),
+    ),
+    (
+        "storage-turns-64",
+        "/writer/{}",
+        ping_pong(Opcode::Text, 32, 64),
+    ),
+    (
+        "storage-reads-1",
+        "/reader/{}",
+        ping_pong(Opcode::Text, 32, 1),
+    ),
+    (
+        "storage-reads-64",
+        "/reader/{}",
+        ping_pong(Opcode::Text, 32, 64),
+    ),
+];
+
+/// Memory of sockets whose objects hibernate.
+pub(crate) const HIBERNATED: &str = "hibernated";
+/// A message to an object that hibernates, up to its reply.
+pub(crate) const WAKE: &str = "wake";
+/// All of many hibernating objects woken, more than may be awake at a time.
+pub(crate) const WOKEN: &str = "woken-per-second";
+
+const fn ping_pong(opcode: Opcode, bytes: usize, connections: usize) -> Echo {
     Echo {
         opcode,
         bytes,
-        connections: 64,
+        connections,
         window: 1,
+    }
+}
+
+const fn room(subscribers: usize) -> Fanout {
+    Fanout {
+        subscribers,
+        publishers: 4,
     }
 }
 
@@ -71,9 +113,13 @@ pub(crate) fn list() -> String {
 }
 
 fn names() -> impl Iterator<Item = &'static str> {
-    ECHO.iter()
-        .map(|(name, _)| *name)
-        .chain([CONNECT, IDLE, START])
+    let echo = ECHO.iter().map(|(name, _)| *name);
+    let fanout = FANOUT.iter().map(|(name, _)| *name);
+    let storage = STORAGE.iter().map(|(name, _, _)| *name);
+    echo.chain([CONNECT, IDLE, START])
+        .chain(fanout)
+        .chain([HIBERNATED, WAKE, WOKEN])
+        .chain(storage)
 }
 
 #[cfg(test)]
@@ -89,6 +135,7 @@ mod tests {
         assert_eq!(selects(&[], "idle"), Ok(true));
         assert_eq!(selects(&["echo-1", "start"], "echo-16k"), Ok(true));
         assert_eq!(selects(&["echo-1", "start"], "echo-32"), Ok(false));
+        assert_eq!(selects(&["wake"], WOKEN), Ok(false));
         assert_eq!(selects(&["start", "stop"], "start"), Err("stop".into()));
     }
 }

@@ -1,15 +1,14 @@
-//! Owns one client connection: handshake, echo loop, closing handshake.
-//! It checks every reply and counts; how many connections there are and how long they talk is not its business.
+//! Owns one client connection: handshake, whole frames in, closing handshake.
+//! What is said over it, and how long, is not its business.
 
 use std::net::SocketAddr;
-use std::sync::atomic::{AtomicBool, Ordering};
 
 use anyhow::{Context, Result, bail, ensure};
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
+use tokio::net::tcp::{OwnedReadHalf, OwnedWriteHalf};
 
 use crate::frame::{self, Frame, Opcode};
-use crate::messages::Messages;
 
 const KEY: &str = "dGhlIHNhbXBsZSBub25jZQ==";
 /// The answer to `KEY` that RFC 6455 section 1.3 works out.
@@ -17,86 +16,51 @@ const ACCEPT: &str = "s3pPLMBiTxaQ9kYGzzhZRbK+xOo=";
 const NORMAL_CLOSURE: u16 = 1000;
 const SMALLEST_BUFFER_BYTES: usize = 512;
 
+/// A connection, or the half of it that reads.
 #[derive(Debug)]
-pub(crate) struct Connection {
-    stream: TcpStream,
+pub(crate) struct Connection<S = TcpStream> {
+    stream: S,
     buffer: Vec<u8>,
     /// How much of `buffer` was read but not yet consumed.
     filled: usize,
-    messages: Messages,
 }
 
 impl Connection {
-    /// Connects and shakes hands; `messages` is what it will say.
-    pub(crate) async fn open(server: SocketAddr, path: &str, messages: Messages) -> Result<Self> {
+    /// Connects and shakes hands. The server will have no more than `buffer_bytes` under way.
+    pub(crate) async fn open(server: SocketAddr, path: &str, buffer_bytes: usize) -> Result<Self> {
         let stream = TcpStream::connect(server).await.context("connect")?;
         stream.set_nodelay(true)?;
-        let buffer = vec![0; messages.window_bytes().max(SMALLEST_BUFFER_BYTES)];
         let mut connection = Self {
             stream,
-            buffer,
+            buffer: vec![0; buffer_bytes.max(SMALLEST_BUFFER_BYTES)],
             filled: 0,
-            messages,
         };
         let request = format!(
             "GET {path} HTTP/1.1\r\nHost: {server}\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\
              Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: {KEY}\r\n\r\n"
         );
-        connection
-            .stream
-            .write_all(request.as_bytes())
-            .await
-            .context("handshake")?;
-        while !connection.buffer[..connection.filled].ends_with(b"\r\n\r\n") {
-            connection.read().await.context("handshake")?;
-        }
-        check_upgrade(&String::from_utf8_lossy(
-            &connection.buffer[..connection.filled],
-        ))?;
+        let shake_hands = async {
+            connection.write(request.as_bytes()).await?;
+            while !connection.read_so_far().ends_with(b"\r\n\r\n") {
+                connection.read().await?;
+            }
+            check_upgrade(&String::from_utf8_lossy(connection.read_so_far()))
+        };
+        shake_hands.await.context("handshake")?;
         connection.filled = 0;
         Ok(connection)
     }
 
-    /// Keeps a window of messages under way while `running`, then waits for the last reply.
-    /// Returns how many messages came back.
-    pub(crate) async fn echo_while(&mut self, running: &AtomicBool) -> Result<u64> {
-        let before = self.messages.received();
-        let mut free = self.messages.window();
-        loop {
-            if running.load(Ordering::Relaxed) {
-                self.stream
-                    .write_all(self.messages.next(free))
-                    .await
-                    .context("write")?;
-            }
-            if self.messages.outstanding() == 0 {
-                return Ok(u64::from(self.messages.received() - before));
-            }
-            free = self.replies().await?;
-        }
-    }
-
-    /// One message there and back.
-    pub(crate) async fn echo_once(&mut self) -> Result<()> {
-        self.stream
-            .write_all(self.messages.next(1))
-            .await
-            .context("write")?;
-        while self.messages.outstanding() > 0 {
-            self.replies().await?;
-        }
-        Ok(())
+    pub(crate) async fn write(&mut self, bytes: &[u8]) -> Result<()> {
+        self.stream.write_all(bytes).await.context("write")
     }
 
     /// The closing handshake, up to the server's end of the TCP connection.
     pub(crate) async fn close(mut self) -> Result<()> {
         let close = frame::masked(Opcode::Close, &NORMAL_CLOSURE.to_be_bytes());
-        self.stream
-            .write_all(&close)
-            .await
-            .context("write of the close frame")?;
+        self.write(&close).await.context("close frame")?;
         let bytes = loop {
-            match frame::decode(&self.buffer[..self.filled])? {
+            match frame::decode(self.read_so_far())? {
                 Some(Frame {
                     opcode: Opcode::Close,
                     bytes,
@@ -116,22 +80,57 @@ impl Connection {
         Ok(())
     }
 
-    /// Reads until at least one reply is complete, checks all that are, and returns their number.
-    async fn replies(&mut self) -> Result<usize> {
+    pub(crate) fn split(self) -> (Connection<OwnedReadHalf>, OwnedWriteHalf) {
+        let (stream, writing) = self.stream.into_split();
+        let (buffer, filled) = (self.buffer, self.filled);
+        let reading = Connection {
+            stream,
+            buffer,
+            filled,
+        };
+        (reading, writing)
+    }
+}
+
+impl Connection<OwnedReadHalf> {
+    pub(crate) fn is_half_of(&self, writing: &OwnedWriteHalf) -> bool {
+        std::ptr::eq::<TcpStream>(self.stream.as_ref(), writing.as_ref())
+    }
+
+    /// Puts together what was split.
+    pub(crate) fn reunite(self, writing: OwnedWriteHalf) -> Result<Connection> {
+        Ok(Connection {
+            stream: self.stream.reunite(writing)?,
+            buffer: self.buffer,
+            filled: self.filled,
+        })
+    }
+}
+
+impl<S: AsyncRead + Unpin> Connection<S> {
+    /// Reads until at least one frame is complete, has all that are checked, and returns their number.
+    pub(crate) async fn frames(
+        &mut self,
+        mut check: impl FnMut(&Frame<'_>) -> Result<()>,
+    ) -> Result<usize> {
         loop {
             self.read().await?;
-            let (mut consumed, mut replies) = (0, 0);
+            let (mut consumed, mut frames) = (0, 0);
             while let Some(frame) = frame::decode(&self.buffer[consumed..self.filled])? {
-                self.messages.check(&frame)?;
+                check(&frame)?;
                 consumed += frame.bytes;
-                replies += 1;
+                frames += 1;
             }
-            if replies > 0 {
+            if frames > 0 {
                 self.buffer.copy_within(consumed..self.filled, 0);
                 self.filled -= consumed;
-                return Ok(replies);
+                return Ok(frames);
             }
         }
+    }
+
+    fn read_so_far(&self) -> &[u8] {
+        &self.buffer[..self.filled]
     }
 
     async fn read(&mut self) -> Result<()> {

@@ -1,10 +1,6 @@
-//! Owns the command line of the benchmark: what an echo through a sandboxed worker costs a server,
-//! beside a native echo server, in processor time per message.
-//!
-//! ```sh
-//! cargo build --release -p pairway-bench -p pairway-host   # this, the native server and the host
-//! target/release/pairway-bench --pairway target/release/pairway --worker echo.wasm
-//! ```
+//! Owns the command line of the benchmark: what messages through a sandboxed worker cost a server, beside a native
+//! one, in processor time per message; what objects cost that fan out, store, sleep and wake. `make bench` builds
+//! what it needs and runs it.
 //!
 //! Servers run on one processor, the load on another; the kernel says what the servers used, and
 //! replies are checked bit for bit: a message lost or changed ends the run without a result. Compare
@@ -13,18 +9,20 @@
 //! to lie apart.
 
 mod cells;
+mod client;
 mod connection;
 mod frame;
 mod load;
 mod messages;
 mod pinning;
 mod report;
+mod results;
 mod run;
 mod server;
 mod stats;
 mod usage;
+mod variants;
 
-use std::ffi::OsString;
 use std::io::{self, Write};
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -37,20 +35,24 @@ use tokio::signal::unix::{SignalKind, signal};
 use cells::Selection;
 use load::Times;
 use pinning::Pinning;
-use run::{Plan, Results};
-use server::Variant;
+use results::Results;
+use run::{Plan, Sizes};
+use variants::{CROWD_INSTANCES, Pairway, Programs, Variants};
 
-/// Measures an echo through a sandboxed worker beside a native echo server.
+/// Measures sandboxed workers beside native servers.
 #[derive(Debug, Parser)]
 #[command(after_help = format!("Cells: {}", cells::list()))]
 struct Arguments {
     /// The host: `pairway`.
-    #[arg(long, requires = "worker", required_unless_present = "control")]
+    #[arg(long, requires_all = ["worker", "objects"], required_unless_present = "control")]
     pairway: Option<PathBuf>,
-    /// The worker it runs: a component that echoes at `/echo`.
+    /// A worker it runs: a component that echoes at `/echo`.
     #[arg(long, requires = "pairway")]
     worker: Option<PathBuf>,
-    /// The baseline [default: `native-echo` beside this program].
+    /// Another: that of `tests/bench/worker`.
+    #[arg(long, requires = "pairway")]
+    objects: Option<PathBuf>,
+    /// The baseline of echo cells [default: `native-echo` beside this program].
     #[arg(long)]
     native: Option<PathBuf>,
     /// More arguments for `pairway serve`, separated by spaces.
@@ -97,8 +99,7 @@ fn measure(arguments: &Arguments) -> Result<()> {
         begin.elapsed().as_secs_f64(),
         usage::load_average()?,
     )?;
-    let names: Vec<_> = plan.variants.iter().map(|variant| variant.name).collect();
-    report::write(&mut out, &names, &results)?;
+    report::write(&mut out, &results)?;
     Ok(())
 }
 
@@ -123,13 +124,29 @@ fn plan(arguments: &Arguments) -> Result<Plan> {
     })?;
     let quick = arguments.quick;
     let (warm_up, measured) = if quick { (30, 150) } else { (80, 400) };
+    let sizes = if quick {
+        Sizes {
+            memory_repetitions: 1,
+            idle_connections: 500,
+            resting: 500,
+            sleepers: 50,
+            crowd: 2 * CROWD_INSTANCES,
+        }
+    } else {
+        Sizes {
+            memory_repetitions: 3,
+            idle_connections: 2000,
+            resting: 9900,
+            sleepers: 200,
+            crowd: 9900,
+        }
+    };
     Ok(Plan {
-        variants: variants(arguments)?,
+        variants: Variants::of(&programs(arguments)?)?,
         pinning: Pinning::divide()?,
         selection,
         repetitions: arguments.reps.unwrap_or(if quick { 3 } else { 11 }).max(1),
-        memory_repetitions: if quick { 1 } else { 3 },
-        idle_connections: if quick { 500 } else { 2000 },
+        sizes,
         times: Times {
             warm_up: Duration::from_millis(warm_up),
             measured: Duration::from_millis(measured),
@@ -137,47 +154,26 @@ fn plan(arguments: &Arguments) -> Result<Plan> {
     })
 }
 
-fn variants(arguments: &Arguments) -> Result<Vec<Variant>> {
-    let beside = || Ok::<_, io::Error>(std::env::current_exe()?.with_file_name("native-echo"));
-    let native = arguments
-        .native
-        .clone()
-        .map_or_else(beside, Ok)
-        .context("where native-echo is")?;
-    let native = |name| Variant {
-        name,
-        program: native.clone(),
-        arguments: Vec::new(),
-        path: "/",
+fn programs(arguments: &Arguments) -> Result<Programs> {
+    let this = std::env::current_exe().context("where this program is")?;
+    let more = arguments.server_args.as_deref().unwrap_or_default();
+    let pairway = |((program, worker), objects)| Pairway {
+        program,
+        worker,
+        objects,
+        more_arguments: more.split_whitespace().map(Into::into).collect(),
     };
-    let mut variants = vec![native("native")];
-    if let (Some(program), Some(worker)) = (&arguments.pairway, &arguments.worker) {
-        let more = arguments.server_args.as_deref().unwrap_or_default();
-        let pairway = |name, shared: &[&str]| {
-            let mut all: Vec<OsString> = vec!["serve".into(), worker.into()];
-            let fixed = ["--addr", "127.0.0.1:0", "--threads", "1"];
-            all.extend(
-                fixed
-                    .into_iter()
-                    .chain(shared.iter().copied())
-                    .map(OsString::from),
-            );
-            all.extend(more.split_whitespace().map(OsString::from));
-            Variant {
-                name,
-                program: program.clone(),
-                arguments: all,
-                path: "/echo",
-            }
-        };
-        variants.push(pairway("pairway", &[]));
-        variants.push(pairway(
-            "pairway-shared",
-            &["--sockets-per-instance", "10000"],
-        ));
-    }
-    if arguments.control {
-        variants.push(native("native-again"));
-    }
-    Ok(variants)
+    let (program, worker) = (arguments.pairway.clone(), arguments.worker.clone());
+    Ok(Programs {
+        native_echo: arguments
+            .native
+            .clone()
+            .unwrap_or_else(|| this.with_file_name("native-echo")),
+        native_broadcast: this.with_file_name("native-broadcast"),
+        pairway: program
+            .zip(worker)
+            .zip(arguments.objects.clone())
+            .map(pairway),
+        control: arguments.control,
+    })
 }

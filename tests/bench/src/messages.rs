@@ -6,7 +6,7 @@ use anyhow::{Result, ensure};
 use crate::frame::{self, Frame, MASK, Opcode};
 
 /// Every message begins with its number in this many hexadecimal digits.
-const DIGITS: usize = 8;
+pub(crate) const DIGITS: usize = 8;
 
 /// The messages of one connection, in order: `sent` have gone, `received` have come back.
 #[derive(Debug)]
@@ -97,7 +97,8 @@ impl Messages {
     }
 }
 
-fn digits(number: u32) -> [u8; DIGITS] {
+/// `number`, as messages begin with it.
+pub(crate) fn digits(number: u32) -> [u8; DIGITS] {
     std::array::from_fn(|index| {
         let nibble = (number >> (28 - 4 * index)) & 0xf;
         b"0123456789abcdef"[nibble as usize]

@@ -2,20 +2,24 @@
 //! It knows nothing of load.
 
 use std::ffi::OsString;
-use std::io::{BufRead, BufReader};
+use std::io::{self, BufRead, BufReader, Write};
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
-use anyhow::{Context, Result};
-use tokio::sync::oneshot;
+use anyhow::{Context, Result, bail};
+use tokio::sync::{oneshot, watch};
 use tokio::time::timeout;
 
 use crate::pinning::Pinning;
 use crate::usage::{self, CpuTime};
 
 const START_TIMEOUT: Duration = Duration::from_secs(20);
+/// How long objects may take to hibernate, beyond the time that they are to wait.
+const HIBERNATION_TIMEOUT: Duration = Duration::from_secs(30);
+/// What the host's log says of each hibernation.
+const HIBERNATES: &str = " hibernates ";
 
 /// A server to compare. The first of a run is the baseline.
 #[derive(Clone, Debug)]
@@ -23,7 +27,10 @@ pub(crate) struct Variant {
     pub(crate) name: &'static str,
     pub(crate) program: PathBuf,
     pub(crate) arguments: Vec<OsString>,
+    /// Where it does what is measured. `{}` stands for the number of the connection.
     pub(crate) path: &'static str,
+    /// Whether its log has a line for each hibernation.
+    pub(crate) tells_hibernations: bool,
 }
 
 /// A running server; dropping it kills it.
@@ -31,7 +38,8 @@ pub(crate) struct Variant {
 pub(crate) struct Server {
     child: Child,
     pub(crate) address: SocketAddr,
-    pub(crate) path: &'static str,
+    /// Hibernations so far.
+    hibernations: watch::Receiver<usize>,
 }
 
 impl Server {
@@ -42,20 +50,27 @@ impl Server {
             .args(&variant.arguments)
             .stdin(Stdio::null())
             .stdout(Stdio::piped());
+        if variant.tells_hibernations {
+            command.stderr(Stdio::piped());
+        }
         let child = pinning.on_server_cpu(|| command.spawn())?;
         let child = child.with_context(|| format!("start {}", variant.program.display()))?;
+        let (count, hibernations) = watch::channel(0);
         // From here on a failure drops, and so kills, the child.
         let unspecified = SocketAddr::from(([0, 0, 0, 0], 0));
         let mut server = Self {
             child,
             address: unspecified,
-            path: variant.path,
+            hibernations,
         };
         let stdout = server
             .child
             .stdout
             .take()
             .context("the child has no stdout")?;
+        if let Some(stderr) = server.child.stderr.take() {
+            std::thread::spawn(move || count_hibernations(BufReader::new(stderr), &count));
+        }
         let (announce, announced) = oneshot::channel();
         std::thread::spawn(move || watch(BufReader::new(stdout), announce));
         server.address = timeout(START_TIMEOUT, announced)
@@ -71,6 +86,22 @@ impl Server {
 
     pub(crate) fn pss_bytes(&self) -> Result<u64> {
         usage::pss_bytes(self.child.id())
+    }
+
+    /// How often objects have hibernated, of a server that tells.
+    pub(crate) fn hibernations(&self) -> usize {
+        *self.hibernations.borrow()
+    }
+
+    /// Waits until objects have hibernated that often.
+    pub(crate) async fn hibernated(&self, count: usize) -> Result<()> {
+        let mut hibernations = self.hibernations.clone();
+        let waiting = hibernations.wait_for(|so_far| *so_far >= count);
+        match timeout(HIBERNATION_TIMEOUT, waiting).await {
+            Ok(Ok(_)) => Ok(()),
+            Ok(Err(_)) => bail!("the server's log has ended"),
+            Err(_) => bail!("of {count} hibernations {} have come", self.hibernations()),
+        }
     }
 
     /// What became of the process, for an error message.
@@ -108,7 +139,19 @@ fn watch(mut stdout: impl BufRead, announce: oneshot::Sender<SocketAddr>) {
     if announce.send(found).is_err() {
         return;
     }
-    drop(std::io::copy(&mut stdout, &mut std::io::sink()));
+    drop(io::copy(&mut stdout, &mut io::sink()));
+}
+
+/// Counts the lines that tell of a hibernation, and hands the others on.
+fn count_hibernations(stderr: impl BufRead, count: &watch::Sender<usize>) {
+    for line in stderr.lines().map_while(Result::ok) {
+        if line.contains(HIBERNATES) {
+            count.send_modify(|count| *count += 1);
+        } else {
+            // Without stderr there is nobody to hand it to.
+            drop(writeln!(io::stderr(), "{line}"));
+        }
+    }
 }
 
 /// The first `http://ADDRESS:PORT` in a line, whatever stands around it.

@@ -18,6 +18,14 @@ pub(crate) fn median(values: &[f64]) -> Option<f64> {
     Some(f64::midpoint(lower, upper))
 }
 
+/// The value that a hundredth of `values` lies above. Of fewer than a hundred values that is the largest.
+pub(crate) fn percentile_99(values: &[f64]) -> Option<f64> {
+    let mut sorted = values.to_vec();
+    sorted.sort_by(f64::total_cmp);
+    let above = sorted.len() / 100;
+    sorted.into_iter().rev().nth(above)
+}
+
 /// Divides what was measured in the same repetition, so that a machine that was slow for a while was
 /// slow for both, and only then takes the median.
 pub(crate) fn ratio(ours: &[f64], theirs: &[f64]) -> Option<Ratio> {
@@ -43,6 +51,14 @@ mod tests {
         assert_eq!(median(&[3.0]), Some(3.0));
         assert_eq!(median(&[900.0, 1.0, 2.0]), Some(2.0));
         assert_eq!(median(&[4.0, 1.0, 2.0, 3.0]), Some(2.5));
+    }
+
+    #[test]
+    fn a_hundredth_lies_above_the_percentile() {
+        let values = |count| (1..=count).map(f64::from).collect::<Vec<_>>();
+        assert_eq!(percentile_99(&values(200)), Some(198.0));
+        assert_eq!(percentile_99(&values(50)), Some(50.0));
+        assert_eq!(percentile_99(&[]), None);
     }
 
     #[test]

@@ -42,6 +42,13 @@ impl Client {
             .expect("the host keeps the connection");
     }
 
+    /// Send, where the host may be gone. False if it is.
+    pub(crate) async fn try_send(&mut self, message: impl Into<Message>) -> bool {
+        within("the host to read", self.socket.send(message.into()))
+            .await
+            .is_ok()
+    }
+
     /// Write many messages with as few writes as it takes.
     pub(crate) async fn send_all(&mut self, messages: impl Iterator<Item = String>) {
         for message in messages {

@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use pairway_host::{Config, Counters, Error, Server, Worker};
+use pairway_host::{Config, Counters, Error, Inspector, Server, Worker};
 use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
 
@@ -14,6 +14,7 @@ use super::within;
 pub(crate) struct Host {
     pub(crate) address: SocketAddr,
     pub(crate) counters: Arc<Counters>,
+    pub(crate) objects: Inspector,
     shutdown: Option<oneshot::Sender<()>>,
     serving: JoinHandle<Result<(), Error>>,
 }
@@ -41,6 +42,7 @@ impl Host {
         Self {
             address: server.local_addr(),
             counters: server.counters(),
+            objects: server.objects(),
             shutdown: Some(shutdown),
             serving: tokio::spawn(server.serve(async {
                 // Dropping the sender asks, too.

@@ -1,7 +1,9 @@
 //! What the tests share: a host, clients, and the rule that nothing is waited for without a bound.
 
 mod binary;
+mod browser;
 mod client;
+mod folder;
 mod frame;
 mod host;
 mod http;
@@ -10,7 +12,9 @@ mod raw;
 use std::time::Duration;
 
 pub(crate) use binary::Binary;
+pub(crate) use browser::{Browser, Tab};
 pub(crate) use client::{Client, Observer};
+pub(crate) use folder::Folder;
 pub(crate) use frame::{Frame, frames};
 pub(crate) use host::{Host, config, load};
 pub(crate) use http::{Answer, Request, get};

@@ -2,18 +2,25 @@
 //! `wit/README.md` for what the SDK offers; what an instance costs, and when it ends, it does not know.
 
 mod ends;
+mod objects;
+mod outbound;
 mod requests;
+mod socket;
+mod storage;
 
-use super::{Event, Payload};
-use crate::close::{self, ReadyState};
-use crate::error::{Error, Result};
-use ends::{Ends, Item};
-use requests::{RawResponse, Requests};
+use super::{Event, Outcome, UpgradeRequest};
+use crate::error::Result;
+use ends::Ends;
+use objects::Objects;
+use requests::Requests;
 use std::cell::RefCell;
 use std::collections::{BTreeMap, VecDeque};
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
-pub(crate) use requests::{open_request, take_response, upgrade_headers};
+pub(crate) use objects::{Object, bind, check_object_id, fetch_object, new_object_id, object_id};
+pub(crate) use outbound::{allow_outbound, connect, fetch};
+pub(crate) use requests::{open_request, respond, take_response, upgrade_headers};
+pub(crate) use socket::Socket;
 
 /// The Turn contract's bound for a batch.
 const BATCH_EVENTS: usize = 64;
@@ -27,18 +34,49 @@ enum Alarm {
     Timer(u64),
     /// The end of that id has waited long enough for the peer's Close.
     CloseTimeout(u64),
+    /// The object's alarm.
+    Object(Object),
 }
 
-#[derive(Default)]
+/// An event, and the object that it is for: the worker's if none.
+#[derive(Debug)]
+pub(crate) struct Delivery {
+    pub(crate) to: Option<Object>,
+    pub(crate) event: Event,
+}
+
 struct Host {
+    /// Since the test began.
     now: Duration,
+    began: SystemTime,
     /// For ids, tokens and the order of alarms that are due at the same time.
     counter: u64,
     alarms: BTreeMap<(Duration, u64), Alarm>,
-    events: VecDeque<Event>,
+    events: VecDeque<Delivery>,
     ends: Ends,
     requests: Requests,
+    objects: Objects,
     variables: BTreeMap<String, String>,
+    /// Whether there is a handler for requests to other servers.
+    is_outbound_allowed: bool,
+}
+
+impl Default for Host {
+    fn default() -> Self {
+        Self {
+            now: Duration::ZERO,
+            // The wall clock runs from when it is: a worker that asks `std` for it is not far off.
+            began: SystemTime::now(),
+            counter: 0,
+            alarms: BTreeMap::new(),
+            events: VecDeque::new(),
+            ends: Ends::default(),
+            requests: Requests::default(),
+            objects: Objects::default(),
+            variables: BTreeMap::new(),
+            is_outbound_allowed: false,
+        }
+    }
 }
 
 thread_local! {
@@ -61,11 +99,26 @@ impl Host {
         self.alarms.insert(key, alarm);
     }
 
+    fn push(&mut self, event: Event) {
+        self.events.push_back(Delivery { to: None, event });
+    }
+
+    /// A time since the test began, as a wall clock would show it.
+    fn unix_ms(&self, now: Duration) -> u64 {
+        let since = (self.began + now).duration_since(SystemTime::UNIX_EPOCH);
+        u64::try_from(since.unwrap_or_default().as_millis()).unwrap_or(u64::MAX)
+    }
+
+    fn unix_time_ms(&self) -> u64 {
+        self.unix_ms(self.now)
+    }
+
     /// Let time pass until something happens. Whether anything can.
     fn pass_time(&mut self) -> bool {
         while let Some(((time, _), alarm)) = self.alarms.pop_first() {
             match alarm {
-                Alarm::Timer(token) => self.events.push_back(Event::Timer(token)),
+                Alarm::Timer(token) => self.push(Event::Completed(token, Outcome::Done)),
+                Alarm::Object(object) => self.object_alarm_is_due(object, time),
                 Alarm::CloseTimeout(id) if self.ends.waits_for_close(id) => self.ends.lose(id),
                 // The Close has come in time: no reason for time to pass.
                 Alarm::CloseTimeout(_) => continue,
@@ -78,10 +131,11 @@ impl Host {
 }
 
 /// The next batch: what has happened, else what happens next as time passes. Empty if nothing can happen any more.
-pub(crate) fn next_batch() -> Vec<Event> {
+pub(crate) fn next_batch() -> Vec<Delivery> {
     host(|host| {
         loop {
-            host.ends.collect(&mut host.events, BATCH_EVENTS);
+            let now_ms = host.unix_time_ms();
+            host.ends.collect(&mut host.events, BATCH_EVENTS, now_ms);
             if !host.events.is_empty() {
                 let count = host.events.len().min(BATCH_EVENTS);
                 return host.events.drain(..count).collect();
@@ -95,7 +149,7 @@ pub(crate) fn next_batch() -> Vec<Event> {
 
 /// An instance begins.
 pub(crate) fn start() {
-    host(|host| host.events.push_back(Event::Start));
+    host(|host| host.push(Event::Start(None)));
 }
 
 /// The end of the process.
@@ -128,22 +182,9 @@ pub(crate) fn cancel(token: u64) {
     host(|host| host.alarms.retain(|_, alarm| *alarm != Alarm::Timer(token)));
 }
 
-pub(crate) fn respond(
-    id: u64,
-    status: u16,
-    headers: Vec<(String, Vec<u8>)>,
-    body: Vec<u8>,
-    socket: Option<Socket>,
-) -> Result<()> {
-    requests::respond(
-        id,
-        RawResponse {
-            status,
-            headers,
-            body,
-            socket,
-        },
-    )
+/// Milliseconds since 1970.
+pub(crate) fn unix_time_ms() -> u64 {
+    host(|host| host.unix_time_ms())
 }
 
 pub(crate) fn pair() -> Result<(Socket, Socket)> {
@@ -163,107 +204,4 @@ pub(crate) fn disconnect(id: u64) {
 /// This end breaks the protocol: it gets a Close with 1002, and the other end an error.
 pub(crate) fn break_protocol(id: u64) {
     host(|host| host.ends.fail(id));
-}
-
-/// A handle of an end. The host's entry outlives it.
-#[derive(Debug)]
-pub(crate) struct Socket(u64);
-
-impl Drop for Socket {
-    fn drop(&mut self) {
-        // Gone only while the thread ends.
-        let _gone = HOST.try_with(|host| {
-            if let Ok(mut host) = host.try_borrow_mut() {
-                host.ends.drop_handle(self.0);
-            }
-        });
-    }
-}
-
-impl Socket {
-    pub(crate) fn id(&self) -> u64 {
-        self.0
-    }
-
-    pub(crate) fn accept(&self, half_open: bool) -> Result<()> {
-        host(|host| host.ends.accept(self.0, half_open));
-        Ok(())
-    }
-
-    pub(crate) fn send(&self, payload: Payload<'_>) -> Result<()> {
-        host(|host| host.ends.send(self.0, payload))
-    }
-
-    pub(crate) fn close(&self, code: Option<u16>, reason: Option<&str>) -> Result<()> {
-        check_close(code, reason)?;
-        let frame = code.map(|code| (code, reason.unwrap_or_default().to_owned()));
-        host(|host| {
-            if host.ends.close(self.0, Item::Close(frame))? {
-                host.set_alarm(CLOSE_TIMEOUT, Alarm::CloseTimeout(self.0));
-            }
-            Ok(())
-        })
-    }
-
-    pub(crate) fn ready_state(&self) -> ReadyState {
-        host(|host| host.ends.ready_state(self.0))
-    }
-
-    /// Pairs have none; there are no other sockets here.
-    #[expect(clippy::unused_self, reason = "the interface of the other host")]
-    pub(crate) fn url(&self) -> Option<String> {
-        None
-    }
-
-    #[expect(clippy::unused_self, reason = "the interface of the other host")]
-    pub(crate) fn protocol(&self) -> String {
-        String::new()
-    }
-
-    #[expect(clippy::unused_self, reason = "the interface of the other host")]
-    pub(crate) fn extensions(&self) -> String {
-        String::new()
-    }
-
-    pub(crate) fn buffered_amount(&self) -> u64 {
-        host(|host| host.ends.buffered_amount(self.0))
-    }
-
-    pub(crate) fn is_writable(&self) -> bool {
-        host(|host| host.ends.is_writable(self.0))
-    }
-
-    pub(crate) fn pause(&self) {
-        host(|host| host.ends.pause(self.0, true));
-    }
-
-    pub(crate) fn resume(&self) {
-        host(|host| host.ends.pause(self.0, false));
-    }
-
-    pub(crate) fn attachment(&self) -> Option<Vec<u8>> {
-        host(|host| host.ends.attachment(self.0))
-    }
-
-    pub(crate) fn set_attachment(&self, value: Option<&[u8]>) -> Result<()> {
-        host(|host| host.ends.set_attachment(self.0, value))
-    }
-
-    pub(crate) fn request_uri(&self) -> Option<String> {
-        host(|host| host.ends.request_uri(self.0))
-    }
-}
-
-/// The Close contract's rules for what may be sent.
-fn check_close(code: Option<u16>, reason: Option<&str>) -> Result<()> {
-    match (code, reason) {
-        (Some(code), _) if !close::is_sendable(code) => Err(Error::InvalidCloseCode(code)),
-        (None, Some(_)) => Err(Error::InvalidCloseReason(
-            "a reason takes a code".to_owned(),
-        )),
-        (_, Some(reason)) if reason.len() > 123 => {
-            Err(Error::InvalidCloseReason("over 123 bytes".to_owned()))
-        }
-        _ => Ok(()),
-    }
 }

@@ -1,7 +1,9 @@
-//! Owns the requests of a test, from their start to their response, and the Response contract.
+//! Owns the requests of a test, from their start to their response, and the Response contract. A client asks, or an
+//! operation of the worker, or the handshake of an outbound socket.
 
-use super::super::Event;
-use super::{Host, Socket, host};
+use super::super::{Event, Outcome, Response, UpgradeRequest};
+use super::objects::Object;
+use super::{Delivery, Host, host};
 use crate::error::{Error, Result};
 use crate::request::{Method, Request};
 use crate::task::Waiters;
@@ -11,21 +13,38 @@ use std::task::{Context, Poll};
 #[derive(Default)]
 pub(super) struct Requests(BTreeMap<u64, Open>);
 
-/// A response as its client gets it.
-#[derive(Debug)]
-pub(crate) struct RawResponse {
-    pub(crate) status: u16,
-    pub(crate) headers: Vec<(String, Vec<u8>)>,
-    pub(crate) body: Vec<u8>,
-    pub(crate) socket: Option<Socket>,
-}
-
 struct Open {
-    uri: String,
+    request: UpgradeRequest,
     /// What the client gets in place of a 101.
     no_upgrade: Option<(u16, &'static str)>,
-    response: Option<RawResponse>,
-    client: Waiters,
+    asker: Asker,
+}
+
+enum Asker {
+    Client {
+        response: Option<Response>,
+        waiters: Waiters,
+    },
+    /// The token of the operation, and the object that is asked, if one is.
+    Operation(u64, Option<Object>),
+    /// The outbound socket of that id.
+    Socket(u64),
+}
+
+impl Open {
+    fn new(request: &Request, asker: Asker) -> Self {
+        let headers = request.headers.iter();
+        Self {
+            request: UpgradeRequest {
+                uri: request.uri.clone(),
+                headers: headers
+                    .map(|(name, value)| (name.to_owned(), value.to_vec()))
+                    .collect(),
+            },
+            no_upgrade: check_upgrade(request),
+            asker,
+        }
+    }
 }
 
 /// The headers of a handshake, as a browser sends them.
@@ -40,72 +59,137 @@ pub(crate) fn upgrade_headers() -> [(&'static str, &'static str); 4] {
 
 /// A client sends a request. Returns its id.
 pub(crate) fn open_request(request: Request) -> u64 {
+    let asker = Asker::Client {
+        response: None,
+        waiters: Waiters::default(),
+    };
     host(|host| {
         let id = host.count();
-        let open = Open {
-            uri: request.uri.clone(),
-            no_upgrade: check_upgrade(&request),
-            response: None,
-            client: Waiters::default(),
-        };
-        host.requests.0.insert(id, open);
-        host.events.push_back(Event::Fetch(id, request));
+        host.requests.0.insert(id, Open::new(&request, asker));
+        host.push(Event::Fetch(id, request));
         id
     })
 }
 
+/// An object is sent a request, or another server. Returns the token of the operation.
+pub(super) fn call(host: &mut Host, object: Option<Object>, request: Request) -> u64 {
+    let token = host.count();
+    ask(host, Asker::Operation(token, object), object, request);
+    token
+}
+
+/// Another server is sent the handshake of an outbound socket.
+pub(super) fn shake_hands(host: &mut Host, socket: u64, request: Request) {
+    ask(host, Asker::Socket(socket), None, request);
+}
+
+fn ask(host: &mut Host, asker: Asker, to: Option<Object>, request: Request) {
+    let id = host.count();
+    host.requests.0.insert(id, Open::new(&request, asker));
+    let event = Event::Fetch(id, request);
+    host.events.push_back(Delivery { to, event });
+}
+
 /// The client waits for its response.
-pub(crate) fn take_response(id: u64, cx: &Context<'_>) -> Poll<RawResponse> {
+pub(crate) fn take_response(id: u64, cx: &Context<'_>) -> Poll<Response> {
     host(|host| {
-        let Some(open) = host.requests.0.get_mut(&id) else {
+        let open = host.requests.0.get_mut(&id);
+        let Some(Asker::Client { response, waiters }) = open.map(|open| &mut open.asker) else {
             return Poll::Pending;
         };
-        match open.response.take() {
+        match response.take() {
             Some(response) => {
                 host.requests.0.remove(&id);
                 Poll::Ready(response)
             }
             None => {
-                open.client.add(cx.waker());
+                waiters.add(cx.waker());
                 Poll::Pending
             }
         }
     })
 }
 
-/// The worker answers. No borrow is held where a response is dropped: its socket calls back.
-pub(super) fn respond(id: u64, response: RawResponse) -> Result<()> {
+/// A request is answered. No borrow is held where a response is dropped: its socket calls back.
+pub(crate) fn respond(id: u64, response: Response) -> Result<()> {
     let no_upgrade = host(|host| check_response(host, id, &response))?;
     let response = match no_upgrade {
-        Some((status, why)) => RawResponse {
-            status,
-            headers: Vec::new(),
-            body: why.as_bytes().to_vec(),
-            socket: None,
-        },
+        Some((status, why)) => plain(status, why),
         None => response,
     };
-    let client = host(|host| {
-        let open = host.requests.0.get_mut(&id)?;
-        if let Some(socket) = &response.socket {
-            host.ends.leave(socket.id(), &open.uri);
-        }
-        open.response = Some(response);
-        Some(open.client.take())
-    });
-    client.unwrap_or_default().wake();
+    let (waiters, _spent) = host(|host| deliver(host, id, response));
+    waiters.wake();
     Ok(())
+}
+
+/// Hand a response over. Gives back who is to be woken, and what is to be dropped.
+fn deliver(host: &mut Host, id: u64, answer: Response) -> (Waiters, Option<Response>) {
+    let Some(open) = host.requests.0.get_mut(&id) else {
+        return (Waiters::default(), Some(answer));
+    };
+    let for_good = !matches!(open.asker, Asker::Operation(..));
+    if let Some(socket) = &answer.socket {
+        host.ends.leave(socket.id(), for_good, &open.request);
+    }
+    if let Asker::Client { response, waiters } = &mut open.asker {
+        *response = Some(answer);
+        return (waiters.take(), None);
+    }
+    let spent = match host.requests.0.remove(&id).map(|open| open.asker) {
+        Some(Asker::Operation(token, _)) => {
+            host.push(Event::Completed(token, Outcome::Response(answer)));
+            None
+        }
+        Some(Asker::Socket(socket)) => {
+            host.finish_handshake(socket, &answer);
+            Some(answer)
+        }
+        Some(Asker::Client { .. }) | None => Some(answer),
+    };
+    (Waiters::default(), spent)
+}
+
+/// The object is reset: who waits for it gets a 500.
+pub(super) fn fail_all(object: Object) {
+    host(|host| {
+        let requests = host.requests.0.iter();
+        let ids: Vec<u64> = requests
+            .filter(|(_, open)| matches!(open.asker, Asker::Operation(_, asked) if asked == Some(object)))
+            .map(|(id, _)| *id)
+            .collect();
+        for id in ids {
+            // Operations take what they get, and no response is left.
+            deliver(host, id, plain(500, "Internal Server Error"));
+        }
+    });
+}
+
+fn plain(status: u16, text: &str) -> Response {
+    Response {
+        status,
+        headers: Vec::new(),
+        body: text.as_bytes().to_vec(),
+        socket: None,
+    }
 }
 
 /// The Response contract. `Some`: the worker is right and the client is not, and this is what the client gets.
 fn check_response(
     host: &mut Host,
     id: u64,
-    response: &RawResponse,
+    response: &Response,
 ) -> Result<Option<(u16, &'static str)>> {
     let open = host.requests.0.get(&id);
     let open = open
-        .filter(|open| open.response.is_none())
+        .filter(|open| {
+            !matches!(
+                &open.asker,
+                Asker::Client {
+                    response: Some(_),
+                    ..
+                }
+            )
+        })
         .ok_or(Error::UnknownRequest(id))?;
     let why = match (response.status, &response.socket) {
         (101, None) => "101 without a socket",

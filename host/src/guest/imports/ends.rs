@@ -65,9 +65,7 @@ impl GuestState {
         let link = end.on_close(&body).map_err(|_| WitError::NotAccepted)?;
         let end = Arc::clone(end);
         if link.is_some() && end.is_durable() {
-            self.effects
-                .journal
-                .note(Change::Closed(Arc::clone(&end)));
+            self.effects.journal.note(Change::Closed(Arc::clone(&end)));
         }
         match link {
             Some(Link::Wire(outbox)) => {

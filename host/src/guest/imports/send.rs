@@ -173,8 +173,7 @@ impl GuestState {
         }
         if !to.is_empty() {
             let limits = Arc::clone(&self.host.limits);
-            self.effects
-                .stage_broadcast(frame.into(), to, &limits)?;
+            self.effects.stage_broadcast(frame.into(), to, &limits)?;
         }
         Ok(taken)
     }

@@ -6,8 +6,8 @@ use wasmtime::component::Resource;
 
 use super::ends::too_many_sockets;
 use super::wit::sockets::{
-    AcceptOptions, ConnectOptions, Host, HostWebSocket, KeepAlive as WitKeepAlive, ReadyState as WitReadyState,
-    UpgradeRequest,
+    AcceptOptions, ConnectOptions, Host, HostWebSocket, KeepAlive as WitKeepAlive,
+    ReadyState as WitReadyState, UpgradeRequest,
 };
 use super::wit::types::MessageResult;
 use super::{GuestState, WitError, send};

@@ -69,7 +69,9 @@ impl Host for GuestState {
     }
 
     fn get_web_sockets(&mut self, tag: Option<String>) -> Refusable<Vec<SocketId>> {
-        Ok(self.object().map(|object| object.socket_ids(tag.as_deref())))
+        Ok(self
+            .object()
+            .map(|object| object.socket_ids(tag.as_deref())))
     }
 
     fn get_tags(&mut self, socket: SocketId) -> Refusable<Vec<String>> {
@@ -94,7 +96,9 @@ impl Host for GuestState {
             Err(error) => return Ok(Err(error)),
         };
         let mut ends = Vec::with_capacity(object.socket_count());
-        object.for_each_socket(to.tag.as_deref(), &to.except, |end| ends.push(Arc::clone(end)));
+        object.for_each_socket(to.tag.as_deref(), &to.except, |end| {
+            ends.push(Arc::clone(end));
+        });
         self.broadcast_to(&ends, send::as_ref(&message)).map(Ok)
     }
 
@@ -125,7 +129,9 @@ impl Host for GuestState {
     }
 
     fn get_auto_response_time(&mut self, socket: SocketId) -> Refusable<Option<u64>> {
-        Ok(self.durable(socket).map(|(_, end)| end.auto_response_time()))
+        Ok(self
+            .durable(socket)
+            .map(|(_, end)| end.auto_response_time()))
     }
 
     fn set_event_timeout(&mut self, timeout_ms: Option<u32>) -> Refusable<()> {

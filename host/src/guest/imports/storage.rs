@@ -1,7 +1,7 @@
 //! Owns the imports of `wit/storage.wit`: they translate; the storage room does the rest.
 
+use super::wit::storage::SqlValue as WitSqlValue;
 use super::wit::storage::{Host, ListOptions as WitListOptions, SqlResult as WitSqlResult};
-use super::wit::storage::{SqlValue as WitSqlValue};
 use super::{GuestState, WitError};
 use crate::guest::store::Duties;
 use crate::object::Object;
@@ -72,8 +72,8 @@ impl Host for GuestState {
 
     fn exec(&mut self, sql: String, parameters: Vec<WitSqlValue>) -> Refusable<WitSqlResult> {
         let parameters: Vec<_> = parameters.into_iter().map(SqlValue::from).collect();
-        let done = self
-            .with_object(|object, _| object.with_store(|store| store.exec(&sql, &parameters)))?;
+        let done =
+            self.with_object(|object, _| object.with_store(|store| store.exec(&sql, &parameters)))?;
         Ok(done.map(|result| WitSqlResult {
             columns: result.columns,
             rows: result

@@ -4,10 +4,12 @@
 use super::engine::Engine;
 use crate::storage::store::Alarm;
 
-const GET: &str = "SELECT name, value FROM _pairway_meta WHERE name IN ('alarm_due_ms', 'alarm_retry_count')";
+const GET: &str =
+    "SELECT name, value FROM _pairway_meta WHERE name IN ('alarm_due_ms', 'alarm_retry_count')";
 const SET: &str = "INSERT OR REPLACE INTO _pairway_meta (name, value) \
                    VALUES ('alarm_due_ms', ?1), ('alarm_retry_count', ?2)";
-const REMOVE: &str = "DELETE FROM _pairway_meta WHERE name IN ('alarm_due_ms', 'alarm_retry_count')";
+const REMOVE: &str =
+    "DELETE FROM _pairway_meta WHERE name IN ('alarm_due_ms', 'alarm_retry_count')";
 
 pub(super) fn get(engine: &Engine) -> rusqlite::Result<Option<Alarm>> {
     let mut statement = engine.host(GET)?;

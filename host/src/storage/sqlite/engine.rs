@@ -81,8 +81,9 @@ impl Engine {
             .map_err(|error| failed(place, &error))
     }
 
-    /// The bytes of a new object's database, made in a file at this path. A file with these bytes is there with one write and one sync,
-    /// where SQLite, which takes a new file from one kind of log to the other, needs five.
+    /// The bytes of a new object's database, made in a file at this path. A file with these bytes is there with
+    /// one write and one sync, where SQLite, which takes a new file from one kind of log to the other, needs
+    /// five.
     pub(super) fn template(path: &Path, bounds: &Bounds) -> Result<Vec<u8>, StorageError> {
         let engine = Self::index(path, bounds)?;
         engine
@@ -110,10 +111,19 @@ impl Engine {
                 Limit::SQLITE_LIMIT_LENGTH,
                 limit(bounds.value_bytes).saturating_add(ROW_OVERHEAD),
             ),
-            (Limit::SQLITE_LIMIT_VARIABLE_NUMBER, limit(bounds.sql_parameters)),
+            (
+                Limit::SQLITE_LIMIT_VARIABLE_NUMBER,
+                limit(bounds.sql_parameters),
+            ),
             (Limit::SQLITE_LIMIT_COLUMN, limit(bounds.sql_columns)),
-            (Limit::SQLITE_LIMIT_FUNCTION_ARG, limit(bounds.sql_arguments)),
-            (Limit::SQLITE_LIMIT_LIKE_PATTERN_LENGTH, limit(bounds.sql_pattern_bytes)),
+            (
+                Limit::SQLITE_LIMIT_FUNCTION_ARG,
+                limit(bounds.sql_arguments),
+            ),
+            (
+                Limit::SQLITE_LIMIT_LIKE_PATTERN_LENGTH,
+                limit(bounds.sql_pattern_bytes),
+            ),
             (Limit::SQLITE_LIMIT_EXPR_DEPTH, limit(bounds.sql_depth)),
             (Limit::SQLITE_LIMIT_VDBE_OP, limit(bounds.sql_instructions)),
             (Limit::SQLITE_LIMIT_TRIGGER_DEPTH, TRIGGER_DEPTH),
@@ -144,19 +154,29 @@ impl Engine {
         })
     }
 
-    /// Move the log into the database, and leave an empty one.
-    fn move_log(&self) -> Result<(), StorageError> {
+    /// Move the log into the database, and leave an empty one. Outside a transaction.
+    pub(super) fn move_log(&self) -> Result<(), StorageError> {
         self.connection
             .execute_batch("PRAGMA wal_checkpoint(TRUNCATE)")
             .map_err(|error| failed(&self.place, &error))
     }
 
-    /// Give back the pages that are not used any more. Outside a transaction.
+    /// Give back the pages that are not used any more, if they are many. Outside a transaction.
     pub(super) fn vacuum(&self) -> Result<(), StorageError> {
-        self.connection
-            .execute_batch("VACUUM")
-            .map_err(|error| failed(&self.place, &error))?;
-        self.move_log()
+        let vacuum = || {
+            let free: i64 = self
+                .connection
+                .pragma_query_value(None, "freelist_count", |row| row.get(0))?;
+            if free * self.page_bytes < self.size()?.cast_signed() / 2 {
+                return Ok(false);
+            }
+            self.connection.execute_batch("VACUUM").map(|()| true)
+        };
+        match vacuum() {
+            Ok(true) => self.move_log(),
+            Ok(false) => Ok(()),
+            Err(error) => Err(failed(&self.place, &error)),
+        }
     }
 
     /// Close a database whose log has so many bytes.
@@ -245,7 +265,9 @@ impl Engine {
     }
 
     pub(super) fn size(&self) -> rusqlite::Result<u64> {
-        let pages: i64 = self.connection.pragma_query_value(None, "page_count", |row| row.get(0))?;
+        let pages: i64 = self
+            .connection
+            .pragma_query_value(None, "page_count", |row| row.get(0))?;
         Ok((pages * self.page_bytes).cast_unsigned())
     }
 }

@@ -71,7 +71,10 @@ fn a_turn_that_is_undone_takes_the_file_that_it_made_with_it() {
     put(&mut *store, "k", "1").unwrap();
     store.undo_turn().unwrap();
     assert_eq!(dir.objects(), [""; 0]);
-    sql_error(&mut *store, "CREATE TABLE t (x); INSERT INTO nowhere VALUES (1)");
+    sql_error(
+        &mut *store,
+        "CREATE TABLE t (x); INSERT INTO nowhere VALUES (1)",
+    );
     assert_eq!(dir.objects(), [""; 0]);
     store.begin().unwrap();
     put(&mut *store, "k", "1").unwrap();
@@ -90,7 +93,9 @@ fn a_closed_store_leaves_a_small_log() {
     assert!((1..50_000).contains(&log_bytes()));
     let storage = on_disk(&dir, Bounds::default());
     let mut store = open(&storage);
-    store.put(&[("large".to_owned(), vec![7; 1_000_000])]).unwrap();
+    store
+        .put(&[("large".to_owned(), vec![7; 1_000_000])])
+        .unwrap();
     store.end_turn().unwrap();
     assert!(log_bytes() > 1_000_000);
     drop(store);
@@ -103,7 +108,9 @@ fn delete_all_leaves_no_file_or_a_small_one() {
     let dir = Dir::new();
     let storage = on_disk(&dir, Bounds::default());
     let mut store = open(&storage);
-    store.put(&[("large".to_owned(), vec![7; 1_000_000])]).unwrap();
+    store
+        .put(&[("large".to_owned(), vec![7; 1_000_000])])
+        .unwrap();
     store.end_turn().unwrap();
     store.delete_all().unwrap();
     put(&mut *store, "k", "1").unwrap();
@@ -133,8 +140,15 @@ fn a_process_that_is_killed_leaves_the_turns_that_ended_and_no_other() {
     let dir = Dir::new();
     let storage = on_disk(&dir, Bounds::default());
     let mut store = open(&storage);
-    let alarm = Alarm { due_ms: 5, retry_count: 0 };
-    exec(&mut *store, "CREATE TABLE t (x); INSERT INTO t VALUES ('ended')").unwrap();
+    let alarm = Alarm {
+        due_ms: 5,
+        retry_count: 0,
+    };
+    exec(
+        &mut *store,
+        "CREATE TABLE t (x); INSERT INTO t VALUES ('ended')",
+    )
+    .unwrap();
     let in_first_turn = dir.copy();
     store.set_alarm(Some(alarm)).unwrap();
     put(&mut *store, "k", "ended").unwrap();
@@ -143,8 +157,12 @@ fn a_process_that_is_killed_leaves_the_turns_that_ended_and_no_other() {
     put(&mut *store, "k", "open").unwrap();
     exec(&mut *store, "UPDATE t SET x = 'open'").unwrap();
     // So much that it does not stay in memory.
-    exec(&mut *store, "WITH RECURSIVE r (x) AS (VALUES (1) UNION ALL SELECT x + 1 FROM r LIMIT 999)
-        INSERT INTO t SELECT hex(randomblob(1000)) FROM r").unwrap();
+    exec(
+        &mut *store,
+        "WITH RECURSIVE r (x) AS (VALUES (1) UNION ALL SELECT x + 1 FROM r LIMIT 999)
+        INSERT INTO t SELECT hex(randomblob(1000)) FROM r",
+    )
+    .unwrap();
     store.set_alarm(None).unwrap();
     let in_turn = dir.copy();
 
@@ -152,7 +170,10 @@ fn a_process_that_is_killed_leaves_the_turns_that_ended_and_no_other() {
         let storage = on_disk(&copy, Bounds::default());
         let mut store = open(&storage);
         assert_eq!(get(&mut *store, "k").as_deref(), Some("ended"));
-        assert_eq!(value(&mut *store, "SELECT group_concat(x) FROM t"), text("ended"));
+        assert_eq!(
+            value(&mut *store, "SELECT group_concat(x) FROM t"),
+            text("ended")
+        );
         assert_eq!(store.alarm(), Ok(Some(alarm)));
         assert_eq!(value(&mut *store, "PRAGMA integrity_check"), text("ok"));
         put(&mut *store, "k", "later").unwrap();
@@ -242,9 +263,20 @@ fn a_damaged_file_is_reported_by_name_and_left_as_it_is() {
     let damage: [(&str, Vec<u8>); 4] = [
         ("nothing", Vec::new()),
         ("text", b"this is a text and no database".repeat(100)),
-        ("a broken first page", whole.iter().enumerate().map(|(at, byte)| {
-            if (100..200).contains(&at) { 0xff } else { *byte }
-        }).collect()),
+        (
+            "a broken first page",
+            whole
+                .iter()
+                .enumerate()
+                .map(|(at, byte)| {
+                    if (100..200).contains(&at) {
+                        0xff
+                    } else {
+                        *byte
+                    }
+                })
+                .collect(),
+        ),
         ("no end", whole[..whole.len() - 4096].to_vec()),
     ];
     for (what, bytes) in damage {
@@ -257,7 +289,10 @@ fn a_damaged_file_is_reported_by_name_and_left_as_it_is() {
         });
         let reason = reason(result);
         assert!(reason.contains(OBJECT), "{what}: {reason}");
-        assert!(fs::read(&path).unwrap() == bytes, "{what}: the file has changed");
+        assert!(
+            fs::read(&path).unwrap() == bytes,
+            "{what}: the file has changed"
+        );
     }
     // Others go on.
     let mut other = storage.open(&address("b2")).unwrap();
@@ -285,7 +320,9 @@ fn damage_that_is_found_late_fails_the_turn() {
     let dir = with_object();
     let storage = on_disk(&dir, Bounds::default());
     let mut store = open(&storage);
-    store.put(&[("large".to_owned(), vec![7; 300_000])]).unwrap();
+    store
+        .put(&[("large".to_owned(), vec![7; 300_000])])
+        .unwrap();
     store.end_turn().unwrap();
     drop(store);
     change(&dir, "PRAGMA wal_checkpoint (TRUNCATE)");
@@ -308,10 +345,16 @@ fn damage_that_is_found_late_fails_the_turn() {
 #[test]
 fn a_file_of_a_newer_version_is_not_touched() {
     let dir = with_object();
-    change(&dir, "UPDATE _pairway_meta SET value = 2 WHERE name = 'format'");
+    change(
+        &dir,
+        "UPDATE _pairway_meta SET value = 2 WHERE name = 'format'",
+    );
     let storage = on_disk(&dir, Bounds::default());
     let reason = reason(storage.open(&address("a1")));
-    assert!(reason.contains(OBJECT) && reason.contains("newer version"), "{reason}");
+    assert!(
+        reason.contains(OBJECT) && reason.contains("newer version"),
+        "{reason}"
+    );
 }
 
 #[test]
@@ -326,7 +369,10 @@ fn a_class_name_does_not_lead_out_of_the_directory() {
     put(&mut *store, "k", "1").unwrap();
     store.end_turn().unwrap();
     drop(store);
-    assert_eq!(dir.objects()[0], "objects/%2E%2E%2F%2E%2E%2FR%C3%A4ume/0f.sqlite");
+    assert_eq!(
+        dir.objects()[0],
+        "objects/%2E%2E%2F%2E%2E%2FR%C3%A4ume/0f.sqlite"
+    );
 }
 
 #[test]
@@ -335,7 +381,9 @@ fn the_log_of_an_open_store_does_not_grow_without_end() {
     let storage = on_disk(&dir, Bounds::default());
     let mut store = open(&storage);
     for round in 0..40 {
-        store.put(&[("k".to_owned(), vec![round; 200_000])]).unwrap();
+        store
+            .put(&[("k".to_owned(), vec![round; 200_000])])
+            .unwrap();
         store.end_turn().unwrap();
     }
     let log = fs::metadata(dir.join(LOG)).unwrap().len();

@@ -46,7 +46,9 @@ impl Guard {
     pub(super) fn install(connection: &mut Connection) -> rusqlite::Result<Arc<Self>> {
         let guard = Arc::new(Self::default());
         let asked = Arc::clone(&guard);
-        connection.authorizer(Some(move |context: AuthContext<'_>| asked.authorize(context)))?;
+        connection.authorizer(Some(move |context: AuthContext<'_>| {
+            asked.authorize(context)
+        }))?;
         let asked = Arc::clone(&guard);
         connection.progress_handler(STEPS_PER_LOOK, Some(move || asked.is_over_time()))?;
         Ok(guard)
@@ -153,12 +155,24 @@ fn judge(action: AuthAction<'_>) -> Verdict {
         | A::DropTable { table_name: name }
         | A::CreateView { view_name: name }
         | A::DropView { view_name: name }
-        | A::CreateIndex { table_name: name, .. }
-        | A::DropIndex { table_name: name, .. }
-        | A::CreateTrigger { table_name: name, .. }
-        | A::DropTrigger { table_name: name, .. }
-        | A::AlterTable { table_name: name, .. }
-        | A::DropVtable { table_name: name, .. } => named(name, Verdict::Defines),
+        | A::CreateIndex {
+            table_name: name, ..
+        }
+        | A::DropIndex {
+            table_name: name, ..
+        }
+        | A::CreateTrigger {
+            table_name: name, ..
+        }
+        | A::DropTrigger {
+            table_name: name, ..
+        }
+        | A::AlterTable {
+            table_name: name, ..
+        }
+        | A::DropVtable {
+            table_name: name, ..
+        } => named(name, Verdict::Defines),
         A::CreateVtable { module_name, .. } => module(module_name),
         A::Pragma {
             pragma_name,
@@ -191,11 +205,19 @@ fn named(name: &str, verdict: Verdict) -> Verdict {
     verdict
 }
 
-/// Whether a text names one of the host's tables. SQLite compares names without regard to case.
+/// Whether a text has a name in it that begins as those of the host's tables do. SQLite compares names without
+/// regard to case, and knows no other way to write a letter in one.
 pub(super) fn mentions_host_tables(text: &str) -> bool {
-    text.as_bytes()
+    let is_in_name =
+        |byte: &u8| byte.is_ascii_alphanumeric() || b"_$".contains(byte) || !byte.is_ascii();
+    let bytes = text.as_bytes();
+    bytes
         .windows(HOST_PREFIX.len())
-        .any(|part| part.eq_ignore_ascii_case(HOST_PREFIX.as_bytes()))
+        .enumerate()
+        .any(|(at, part)| {
+            part.eq_ignore_ascii_case(HOST_PREFIX.as_bytes())
+                && !bytes[..at].last().is_some_and(is_in_name)
+        })
 }
 
 /// Modules of virtual tables. The others are there for SQLite's own sake, or old.
@@ -222,20 +244,26 @@ fn function(name: &str) -> Verdict {
 fn pragma(name: &str, value: Option<&str>) -> Verdict {
     match (name.to_ascii_lowercase().as_str(), value) {
         (
-            "table_info" | "table_xinfo" | "table_list" | "index_list" | "index_info" | "index_xinfo"
-            | "foreign_key_list" | "foreign_key_check" | "quick_check" | "integrity_check",
+            "table_info" | "table_xinfo" | "table_list" | "index_list" | "index_info"
+            | "index_xinfo" | "foreign_key_list" | "foreign_key_check" | "quick_check"
+            | "integrity_check",
             _,
         )
         | (
-            "foreign_keys" | "defer_foreign_keys" | "user_version" | "schema_version" | "data_version"
-            | "encoding" | "page_count" | "page_size" | "freelist_count" | "compile_options"
-            | "function_list" | "module_list" | "pragma_list" | "collation_list",
+            "foreign_keys" | "defer_foreign_keys" | "user_version" | "schema_version"
+            | "data_version" | "encoding" | "page_count" | "page_size" | "freelist_count"
+            | "compile_options" | "function_list" | "module_list" | "pragma_list"
+            | "collation_list",
             None,
         ) => Verdict::Allow,
         ("defer_foreign_keys" | "user_version", Some(_)) | ("optimize", _) => Verdict::Sets,
-        ("foreign_keys", Some(_)) => {
-            refuse("foreign keys are always on: PRAGMA defer_foreign_keys = ON defers them to the turn's end")
-        }
+        ("foreign_keys", Some(_)) => refuse(
+            "foreign keys are always on: PRAGMA defer_foreign_keys = ON defers them to the turn's end",
+        ),
         _ => Verdict::Refuse(format!("PRAGMA {name} is not allowed here")),
     }
 }
+
+#[cfg(test)]
+#[path = "guard_tests.rs"]
+mod tests;

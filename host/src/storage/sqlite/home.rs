@@ -76,7 +76,9 @@ impl Home for FileHome {
             // SQLite would take it for new, and remove its log.
             Ok(file) if file.len() == 0 => {
                 let path = self.path.display();
-                Err(StorageError::Failed(format!("{path}: the file is damaged: it has no bytes")))
+                Err(StorageError::Failed(format!(
+                    "{path}: the file is damaged: it has no bytes"
+                )))
             }
             Ok(_) => Engine::object(&self.path, &self.bounds).map(Some),
             Err(cause) if cause.kind() == ErrorKind::NotFound => Ok(None),
@@ -85,7 +87,10 @@ impl Home for FileHome {
     }
 
     fn create(&mut self) -> Result<Engine, StorageError> {
-        let dir = self.path.parent().expect("the path was joined to a directory");
+        let dir = self
+            .path
+            .parent()
+            .expect("the path was joined to a directory");
         if let Some(objects) = dir.parent()
             && !dir.is_dir()
         {
@@ -113,6 +118,9 @@ impl Home for FileHome {
     }
 
     fn remove(&mut self, engine: Engine) -> Result<(), StorageError> {
+        // A crash of the whole machine may bring back one file and not the other: then the database by itself
+        // is to be the empty one.
+        engine.move_log()?;
         drop(engine);
         sweep(&self.path)
     }

@@ -1,19 +1,24 @@
 //! The index of alarms: it may be early, and misses none.
 
+use crate::storage::store::AlarmHint;
 use crate::storage::testing::{Dir, address, on_disk};
-use crate::storage::{AlarmHint, Bounds, Storage, StorageError};
+use crate::storage::{Bounds, Storage, StorageError};
 
 /// The alarms, as id and time.
 fn alarms(storage: &dyn Storage) -> Vec<(String, u64)> {
     let hints = storage.alarms().unwrap().into_iter();
-    hints.map(|hint| (hint.address.id.to_string(), hint.due_ms)).collect()
+    hints
+        .map(|hint| (hint.address.id.to_string(), hint.due_ms))
+        .collect()
 }
 
 #[test]
 fn notes_outlive_the_process_with_address_and_name() {
     let dir = Dir::new();
     let storage = on_disk(&dir, Bounds::default());
-    storage.note_alarm(&address("a1"), Some("lobby"), 200).unwrap();
+    storage
+        .note_alarm(&address("a1"), Some("lobby"), 200)
+        .unwrap();
     storage.note_alarm(&address("b2"), None, 100).unwrap();
     let copy = dir.copy();
     let hints = on_disk(&copy, Bounds::default()).alarms().unwrap();
@@ -67,6 +72,9 @@ fn a_damaged_index_is_reported_by_name_and_left_as_it_is() {
     let Err(StorageError::Failed(reason)) = result else {
         panic!("{result:?}")
     };
-    assert!(reason.contains("alarms.sqlite: file is not a database"), "{reason}");
+    assert!(
+        reason.contains("alarms.sqlite: file is not a database"),
+        "{reason}"
+    );
     assert_eq!(std::fs::read(&path).unwrap(), bytes);
 }

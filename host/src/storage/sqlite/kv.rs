@@ -133,7 +133,11 @@ pub(super) fn list(
     range: &Range,
     options: &ListOptions,
 ) -> Result<Vec<(String, Vec<u8>)>, Trouble> {
-    let upper = if range.to.is_some() { "AND key < ?3" } else { "" };
+    let upper = if range.to.is_some() {
+        "AND key < ?3"
+    } else {
+        ""
+    };
     let order = if options.reverse { "DESC" } else { "ASC" };
     let mut statement = engine.host(&format!(
         "SELECT key, value FROM _pairway_kv WHERE key >= ?1 {upper} ORDER BY key {order} LIMIT ?2"
@@ -178,35 +182,5 @@ impl Room {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_range_of_a_prefix_ends_behind_all_strings_that_begin_so() {
-        for (prefix, behind) in [
-            ("a", Some("b")),
-            ("a\u{7f}", Some("a\u{80}")),
-            ("\u{d7ff}", Some("\u{e000}")),
-            ("a\u{10ffff}", Some("b")),
-            ("\u{10ffff}", None),
-            ("", None),
-        ] {
-            assert_eq!(behind_prefix(prefix).as_deref(), behind);
-        }
-    }
-
-    #[test]
-    fn start_end_and_prefix_narrow_each_other() {
-        let options = ListOptions {
-            start_after: Some("b:3".to_owned()),
-            end: Some("z".to_owned()),
-            prefix: Some("b:".to_owned()),
-            ..ListOptions::default()
-        };
-        let range = Range {
-            from: "b:3\0".to_owned(),
-            to: Some("b;".to_owned()),
-        };
-        assert_eq!(Range::of(&options), Ok(range));
-    }
-}
+#[path = "kv_tests.rs"]
+mod tests;

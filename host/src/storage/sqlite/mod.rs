@@ -4,6 +4,7 @@
 //! ```text
 //!   <data>/lock                        held as long as the process lives
 //!   <data>/alarms.sqlite               who may have an alarm
+//!   <data>/new.sqlite                  there while a host starts
 //!   <data>/objects/<class>/<id>.sqlite one object, from its first write on; with its latest turns in `-wal`
 //! ```
 
@@ -14,6 +15,7 @@ mod home;
 mod index;
 mod kv;
 mod sql;
+mod store;
 mod trouble;
 mod turn;
 mod wipe;
@@ -26,7 +28,7 @@ pub(super) use self::engine::Engine;
 use self::home::FileHome;
 pub(super) use self::home::Home;
 use self::index::AlarmIndex;
-pub(super) use self::turn::SqliteStore;
+pub(super) use self::store::SqliteStore;
 use super::bounds::Bounds;
 use super::store::{Address, AlarmHint, Storage, StorageError, Store};
 

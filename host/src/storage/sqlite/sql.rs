@@ -203,7 +203,10 @@ impl<'e> Exec<'e> {
             Trouble::Refused(_) => return trouble,
         };
         let text = if scope.is_late() {
-            format!("the SQL took more than {} ms (limit sql_ms)", self.bounds.sql_ms)
+            format!(
+                "the SQL took more than {} ms (limit sql_ms)",
+                self.bounds.sql_ms
+            )
         } else if let Some(refusal) = scope.take_refusal() {
             refusal
         } else if is_engine_failure(&error) {

@@ -1,25 +1,22 @@
-//! Owns the turn of a store: when its transaction begins, how transactions nest in it, how it ends, and what is
-//! left when something fails on the way. Knows nothing of SQL but that.
+//! Owns the turns of one database: when a turn's transaction begins, how transactions nest in it, how it ends, and
+//! what is left when something fails on the way. Knows nothing of what is read and written.
 
 use std::sync::Arc;
 
 use super::engine::Engine;
 use super::home::Home;
-use super::sql::{Exec, Ran};
 use super::trouble::{Trouble, failed};
-use super::{alarm, kv, wipe};
+use super::wipe;
 use crate::storage::bounds::Bounds;
-use crate::storage::store::{
-    Alarm, ListOptions, SqlResult, SqlValue, StorageError, Store,
-};
+use crate::storage::store::StorageError;
 
 const BEGIN: &str = "BEGIN /* _pairway_ */";
 const COMMIT: &str = "COMMIT /* _pairway_ */";
 const ROLLBACK: &str = "ROLLBACK /* _pairway_ */";
 
-/// One object's database, as turns use it.
+/// One object's database, and the turn that is under way.
 #[derive(Debug)]
-pub(in crate::storage) struct SqliteStore {
+pub(super) struct Turns {
     home: Box<dyn Home>,
     bounds: Arc<Bounds>,
     /// None until the object's first write.
@@ -43,11 +40,8 @@ enum Turn {
     Lost(String),
 }
 
-impl SqliteStore {
-    pub(in crate::storage) fn open(
-        mut home: Box<dyn Home>,
-        bounds: Arc<Bounds>,
-    ) -> Result<Self, StorageError> {
+impl Turns {
+    pub(super) fn open(mut home: Box<dyn Home>, bounds: Arc<Bounds>) -> Result<Self, StorageError> {
         Ok(Self {
             engine: home.find()?,
             home,
@@ -59,7 +53,20 @@ impl SqliteStore {
         })
     }
 
-    fn check_not_lost(&self) -> Result<(), StorageError> {
+    pub(super) fn bounds(&self) -> &Arc<Bounds> {
+        &self.bounds
+    }
+
+    /// The database, if there is one yet.
+    pub(super) fn engine(&self) -> Option<&Engine> {
+        self.engine.as_ref()
+    }
+
+    pub(super) fn is_dirty(&self) -> bool {
+        self.turn != Turn::Clean
+    }
+
+    pub(super) fn check_not_lost(&self) -> Result<(), StorageError> {
         match &self.turn {
             Turn::Clean | Turn::Dirty => Ok(()),
             Turn::Lost(cause) => Err(lost(cause)),
@@ -67,7 +74,7 @@ impl SqliteStore {
     }
 
     /// Read; `None` if there is no database.
-    fn read<T>(
+    pub(super) fn read<T>(
         &mut self,
         work: impl FnOnce(&Engine, &Bounds) -> Result<T, Trouble>,
     ) -> Result<Option<T>, StorageError> {
@@ -80,7 +87,7 @@ impl SqliteStore {
     }
 
     /// Write, as part of the turn's transaction. `work` does all or nothing, unless the engine fails.
-    fn write<T>(
+    pub(super) fn write<T>(
         &mut self,
         work: impl FnOnce(&Engine, &Bounds) -> Result<T, Trouble>,
     ) -> Result<T, StorageError> {
@@ -118,9 +125,12 @@ impl SqliteStore {
             .map_or_else(|| "the database".into(), |engine| Arc::clone(&engine.place))
     }
 
-    fn after_read(&mut self, trouble: Trouble) -> StorageError {
+    pub(super) fn after_read(&mut self, trouble: Trouble) -> StorageError {
         let error = trouble.into_error(&self.place());
-        let is_undone = self.engine.as_ref().is_some_and(|engine| !engine.is_in_transaction());
+        let is_undone = self
+            .engine
+            .as_ref()
+            .is_some_and(|engine| !engine.is_in_transaction());
         if self.turn == Turn::Dirty && is_undone {
             self.lose(&error);
         }
@@ -132,7 +142,10 @@ impl SqliteStore {
     fn after_write(&mut self, trouble: Trouble, is_first: bool) -> StorageError {
         let is_engine = matches!(trouble, Trouble::Engine(_));
         let error = trouble.into_error(&self.place());
-        let is_undone = self.engine.as_ref().is_some_and(|engine| !engine.is_in_transaction());
+        let is_undone = self
+            .engine
+            .as_ref()
+            .is_some_and(|engine| !engine.is_in_transaction());
         if is_first {
             if let Err(error) = self.undo() {
                 self.lose(&error);
@@ -154,20 +167,24 @@ impl SqliteStore {
     fn undo(&mut self) -> Result<(), StorageError> {
         self.turn = Turn::Clean;
         self.may_be_empty = false;
+        let is_new = std::mem::take(&mut self.is_new);
         let Some(engine) = self.engine.take() else {
-            self.is_new = false;
             return Ok(());
         };
-        if std::mem::take(&mut self.is_new) {
+        if engine.is_in_transaction()
+            && let Err(error) = engine.run(ROLLBACK)
+        {
+            let error = failed(&engine.place, &error);
+            // Nobody is to read what should be undone.
+            self.turn = Turn::Lost(error.to_string());
+            self.engine = Some(engine);
+            return Err(error);
+        }
+        if is_new {
             return self.home.remove(engine);
         }
-        let result = if engine.is_in_transaction() {
-            engine.run(ROLLBACK).map_err(|error| failed(&engine.place, &error))
-        } else {
-            Ok(())
-        };
         self.engine = Some(engine);
-        result
+        Ok(())
     }
 
     fn finish(&mut self) -> Result<(), Trouble> {
@@ -188,13 +205,17 @@ impl SqliteStore {
         let Some(engine) = self.engine.take() else {
             return;
         };
-        let is_empty = wipe::is_empty(&engine).map_err(|error| failed(&engine.place, &error));
-        let result = match is_empty {
+        let result = match wipe::is_empty(&engine) {
             Ok(true) => self.home.remove(engine),
-            Ok(false) | Err(_) => {
-                let result = is_empty.and_then(|_| engine.vacuum());
+            Ok(false) => {
+                let result = engine.vacuum();
                 self.engine = Some(engine);
                 result
+            }
+            Err(error) => {
+                let error = failed(&engine.place, &error);
+                self.engine = Some(engine);
+                Err(error)
             }
         };
         if let Err(error) = result {
@@ -203,97 +224,12 @@ impl SqliteStore {
         }
     }
 
-    fn end_nested(&mut self, verb: &str, sqls: &[&str]) -> Result<(), StorageError> {
-        self.check_not_lost()?;
-        if self.depth == 0 {
-            return Err(StorageError::Options(format!("{verb} without begin")));
-        }
-        if self.turn == Turn::Dirty {
-            let depth = self.depth;
-            self.write(|engine, _| {
-                for sql in sqls {
-                    engine.run(&savepoint(sql, depth))?;
-                }
-                Ok(())
-            })?;
-        }
-        self.depth -= 1;
-        Ok(())
-    }
-}
-
-fn savepoint(verb: &str, depth: u64) -> String {
-    format!("{verb} _pairway_{depth}")
-}
-
-fn lost(cause: &str) -> StorageError {
-    StorageError::Failed(format!("what this turn wrote is undone, because of: {cause}"))
-}
-
-impl Store for SqliteStore {
-    fn get(&mut self, keys: &[String]) -> Result<Vec<Option<Vec<u8>>>, StorageError> {
-        kv::check_keys(keys.iter(), &self.bounds)?;
-        let values = self.read(|engine, bounds| kv::get(engine, bounds, keys))?;
-        Ok(values.unwrap_or_else(|| vec![None; keys.len()]))
-    }
-
-    fn put(&mut self, entries: &[(String, Vec<u8>)]) -> Result<(), StorageError> {
-        kv::check_entries(entries, &self.bounds)?;
-        if entries.is_empty() {
-            return self.check_not_lost();
-        }
-        self.write(|engine, _| kv::put(engine, entries))
-    }
-
-    fn delete(&mut self, keys: &[String]) -> Result<u32, StorageError> {
-        kv::check_keys(keys.iter(), &self.bounds)?;
-        if self.read(|_, _| Ok(()))?.is_none() {
-            return Ok(0);
-        }
-        self.write(|engine, _| kv::delete(engine, keys))
-    }
-
-    fn list(&mut self, options: &ListOptions) -> Result<Vec<(String, Vec<u8>)>, StorageError> {
-        let range = kv::Range::of(options)?;
-        let entries = self.read(|engine, bounds| kv::list(engine, bounds, &range, options))?;
-        Ok(entries.unwrap_or_default())
-    }
-
-    fn delete_all(&mut self) -> Result<(), StorageError> {
-        if self.read(|_, _| Ok(()))?.is_none() {
-            return Ok(());
-        }
-        self.write(|engine, _| Ok(wipe::wipe(engine)?))?;
+    /// This turn has deleted everything.
+    pub(super) fn expect_empty(&mut self) {
         self.may_be_empty = true;
-        Ok(())
     }
 
-    fn exec(&mut self, sql: &str, parameters: &[SqlValue]) -> Result<SqlResult, StorageError> {
-        self.check_not_lost()?;
-        let bounds = Arc::clone(&self.bounds);
-        let exec = Exec::new(sql, parameters, &bounds)?;
-        let ran = match &self.engine {
-            Some(engine) => exec.run(engine, false),
-            // What reads only finds an empty database, and leaves none behind.
-            None => exec.run(&Engine::memory("an empty database", &bounds)?, false),
-        };
-        match ran.map_err(|trouble| self.after_read(trouble))? {
-            Ran::Done(result) => Ok(result),
-            Ran::WouldWrite => self.write(|engine, _| {
-                match engine.all_or_none(|| exec.run(engine, true))? {
-                    Ran::Done(result) => Ok(result),
-                    Ran::WouldWrite => unreachable!("it may write"),
-                }
-            }),
-        }
-    }
-
-    fn size(&mut self) -> Result<u64, StorageError> {
-        let size = self.read(|engine, _| Ok(engine.size()?))?;
-        Ok(size.unwrap_or(0))
-    }
-
-    fn begin(&mut self) -> Result<(), StorageError> {
+    pub(super) fn begin(&mut self) -> Result<(), StorageError> {
         self.check_not_lost()?;
         if self.depth >= self.bounds.transaction_depth {
             return Err(StorageError::Options(format!(
@@ -301,46 +237,50 @@ impl Store for SqliteStore {
                 self.bounds.transaction_depth
             )));
         }
+        let sql = savepoint("SAVEPOINT", self.depth + 1);
         if self.turn == Turn::Dirty {
-            let depth = self.depth + 1;
-            self.write(|engine, _| Ok(engine.run(&savepoint("SAVEPOINT", depth))?))?;
+            self.write(|engine, _| Ok(engine.run(&sql)?))?;
         }
         self.depth += 1;
         Ok(())
     }
 
-    fn commit(&mut self) -> Result<(), StorageError> {
+    pub(super) fn commit(&mut self) -> Result<(), StorageError> {
         self.end_nested("commit", &["RELEASE"])
     }
 
-    fn rollback(&mut self) -> Result<(), StorageError> {
+    pub(super) fn rollback(&mut self) -> Result<(), StorageError> {
         self.end_nested("rollback", &["ROLLBACK TO", "RELEASE"])?;
         self.may_be_empty |= self.is_new;
         Ok(())
     }
 
-    fn alarm(&mut self) -> Result<Option<Alarm>, StorageError> {
-        let alarm = self.read(|engine, _| Ok(alarm::get(engine)?))?;
-        Ok(alarm.flatten())
-    }
-
-    fn set_alarm(&mut self, alarm: Option<Alarm>) -> Result<(), StorageError> {
-        if self.alarm()? == alarm {
-            return Ok(());
+    fn end_nested(&mut self, name: &str, verbs: &[&str]) -> Result<(), StorageError> {
+        self.check_not_lost()?;
+        if self.depth == 0 {
+            return Err(StorageError::Options(format!("{name} without begin")));
         }
-        self.write(|engine, _| Ok(alarm::set(engine, alarm)?))
+        let depth = self.depth;
+        if self.turn == Turn::Dirty {
+            self.write(|engine, _| {
+                for verb in verbs {
+                    engine.run(&savepoint(verb, depth))?;
+                }
+                Ok(())
+            })?;
+        }
+        self.depth -= 1;
+        Ok(())
     }
 
-    fn is_dirty(&self) -> bool {
-        self.turn != Turn::Clean
-    }
-
-    fn end_turn(&mut self) -> Result<(), StorageError> {
+    pub(super) fn end_turn(&mut self) -> Result<(), StorageError> {
         let depth = self.depth;
         let result = match &self.turn {
             Turn::Clean => Ok(()),
             Turn::Lost(cause) => Err(lost(cause)),
-            Turn::Dirty => self.finish().map_err(|trouble| trouble.into_error(&self.place())),
+            Turn::Dirty => self
+                .finish()
+                .map_err(|trouble| trouble.into_error(&self.place())),
         };
         self.depth = 0;
         if result.is_err() {
@@ -359,13 +299,23 @@ impl Store for SqliteStore {
         Ok(())
     }
 
-    fn undo_turn(&mut self) -> Result<(), StorageError> {
+    pub(super) fn undo_turn(&mut self) -> Result<(), StorageError> {
         self.depth = 0;
         self.undo()
     }
 }
 
-impl Drop for SqliteStore {
+fn savepoint(verb: &str, depth: u64) -> String {
+    format!("{verb} _pairway_{depth}")
+}
+
+fn lost(cause: &str) -> StorageError {
+    StorageError::Failed(format!(
+        "what this turn wrote is undone, because of: {cause}"
+    ))
+}
+
+impl Drop for Turns {
     fn drop(&mut self) {
         if let Err(error) = self.undo() {
             tracing::warn!("{error}");

@@ -1,13 +1,7 @@
 //! Turns: on both engines, unless files are what it is about.
 
-use crate::storage::testing::{both, exec, get, on_new_store, open, put, sql_error, value};
-use crate::storage::{Alarm, Bounds, ListOptions, SqlValue, StorageError, Store};
-
-fn keys(store: &mut dyn Store, options: &ListOptions) -> String {
-    let entries = store.list(options).unwrap();
-    let keys: Vec<_> = entries.into_iter().map(|(key, _)| key).collect();
-    keys.join(" ")
-}
+use crate::storage::testing::{both, exec, get, keys, on_new_store, open, put, sql_error, value};
+use crate::storage::{Alarm, Bounds, ListOptions, SqlValue, StorageError};
 
 const ALARM: Alarm = Alarm {
     due_ms: 1_000,
@@ -42,7 +36,10 @@ fn nothing_of_an_undone_turn_has_happened() {
         store.undo_turn().unwrap();
         assert_eq!(get(&mut *store, "k").as_deref(), Some("1"));
         assert_eq!(store.alarm().unwrap(), None);
-        assert_eq!(value(&mut *store, "SELECT count(*) FROM t"), SqlValue::Integer(0));
+        assert_eq!(
+            value(&mut *store, "SELECT count(*) FROM t"),
+            SqlValue::Integer(0)
+        );
         assert!(sql_error(&mut *store, "SELECT * FROM u").contains("no such table"));
     });
 }
@@ -137,60 +134,6 @@ fn commit_and_rollback_without_begin_are_refused() {
 }
 
 #[test]
-fn keys_are_listed_in_the_order_of_their_bytes() {
-    on_new_store(|store| {
-        for key in ["b", "a", "B", "é", "", "a\0", "a!", "\u{10ffff}", "\u{ffff}"] {
-            put(store, key, "").unwrap();
-        }
-        let all = keys(store, &ListOptions::default());
-        assert_eq!(all, " B a a\0 a! b é \u{ffff} \u{10ffff}");
-    });
-}
-
-#[test]
-fn list_gives_the_entries_that_its_options_name() {
-    let some = |key: &str| Some(key.to_owned());
-    let all = ListOptions::default;
-    let cases = [
-        (ListOptions { start: some("b"), ..all() }, "b b1 b2 c"),
-        (ListOptions { start_after: some("b"), ..all() }, "b1 b2 c"),
-        (ListOptions { end: some("b1"), ..all() }, "a b"),
-        (ListOptions { prefix: some("b"), ..all() }, "b b1 b2"),
-        (ListOptions { prefix: some("b"), start_after: some("b1"), ..all() }, "b2"),
-        (ListOptions { prefix: some("b"), end: some("b2"), reverse: true, ..all() }, "b1 b"),
-        (ListOptions { limit: Some(2), ..all() }, "a b"),
-        (ListOptions { limit: Some(2), reverse: true, ..all() }, "c b2"),
-        (ListOptions { limit: Some(0), ..all() }, ""),
-        (ListOptions { start: some("c"), end: some("a"), ..all() }, ""),
-        (ListOptions { prefix: some("x"), ..all() }, ""),
-    ];
-    on_new_store(|store| {
-        for key in ["a", "b", "b1", "b2", "c"] {
-            put(store, key, "").unwrap();
-        }
-        for (options, expected) in &cases {
-            assert_eq!(keys(store, options), *expected, "{options:?}");
-        }
-        let both = ListOptions { start: some("a"), start_after: some("a"), ..all() };
-        assert!(matches!(store.list(&both), Err(StorageError::Options(_))));
-    });
-}
-
-#[test]
-fn values_come_in_the_order_of_their_keys_and_deletes_are_counted() {
-    on_new_store(|store| {
-        assert_eq!(store.delete(&["a".to_owned()]), Ok(0));
-        put(store, "a", "1").unwrap();
-        put(store, "b", "").unwrap();
-        let keys = ["b", "x", "a", "a"].map(str::to_owned);
-        let values = store.get(&keys).unwrap();
-        assert_eq!(values, [Some(vec![]), None, Some(b"1".to_vec()), Some(b"1".to_vec())]);
-        assert_eq!(store.delete(&keys), Ok(2));
-        assert_eq!(store.get(&keys).unwrap(), [None, None, None, None]);
-    });
-}
-
-#[test]
 fn an_alarm_is_kept_with_its_retries_and_undone_with_its_turn() {
     on_new_store(|store| {
         assert_eq!(store.alarm(), Ok(None));
@@ -203,9 +146,15 @@ fn an_alarm_is_kept_with_its_retries_and_undone_with_its_turn() {
         assert_eq!(store.alarm(), Ok(None));
         store.undo_turn().unwrap();
         assert_eq!(store.alarm(), Ok(Some(ALARM)));
-        let never = Alarm { due_ms: u64::MAX, retry_count: 0 };
+        let never = Alarm {
+            due_ms: u64::MAX,
+            retry_count: 0,
+        };
         store.set_alarm(Some(never)).unwrap();
-        assert_eq!(store.alarm().unwrap().unwrap().due_ms, i64::MAX.cast_unsigned());
+        assert_eq!(
+            store.alarm().unwrap().unwrap().due_ms,
+            i64::MAX.cast_unsigned()
+        );
     });
 }
 
@@ -233,7 +182,10 @@ fn delete_all_takes_entries_alarm_and_tables_that_refer_to_one_another() {
         assert_eq!(store.alarm(), Ok(None));
         // It is undone with its turn like anything else.
         store.undo_turn().unwrap();
-        assert_eq!(value(store, "SELECT count(*) FROM child"), SqlValue::Integer(1));
+        assert_eq!(
+            value(store, "SELECT count(*) FROM child"),
+            SqlValue::Integer(1)
+        );
         assert_eq!(get(store, "k").as_deref(), Some("1"));
         store.delete_all().unwrap();
         store.end_turn().unwrap();
@@ -280,7 +232,10 @@ fn a_broken_constraint_undoes_one_exec_and_not_the_turn() {
         let reason = sql_error(store, "INSERT INTO t VALUES (2); INSERT INTO t VALUES (1)");
         assert_eq!(reason, "UNIQUE constraint failed: t.x");
         store.end_turn().unwrap();
-        assert_eq!(value(store, "SELECT group_concat(x) FROM t"), SqlValue::Text("1".to_owned()));
+        assert_eq!(
+            value(store, "SELECT group_concat(x) FROM t"),
+            SqlValue::Text("1".to_owned())
+        );
         assert_eq!(get(store, "k").as_deref(), Some("1"));
     });
 }
@@ -305,7 +260,10 @@ fn sql_that_rolls_back_the_turn_by_itself_fails_the_turn() {
         sql_error(store, "INSERT OR ROLLBACK INTO t VALUES (1)");
         // Whatever the turn does now would be half of what it meant.
         assert!(matches!(put(store, "l", "1"), Err(StorageError::Failed(_))));
-        assert!(matches!(exec(store, "SELECT 1"), Err(StorageError::Failed(_))));
+        assert!(matches!(
+            exec(store, "SELECT 1"),
+            Err(StorageError::Failed(_))
+        ));
         assert!(store.is_dirty());
         assert!(matches!(store.end_turn(), Err(StorageError::Failed(_))));
         assert_eq!(get(store, "k"), None);
@@ -329,11 +287,18 @@ fn a_deferred_foreign_key_is_checked_at_the_end_of_the_turn() {
         exec(store, "INSERT INTO c VALUES (7)").unwrap();
         exec(store, "INSERT INTO p VALUES (7)").unwrap();
         store.end_turn().unwrap();
-        exec(store, "PRAGMA defer_foreign_keys = ON; INSERT INTO c VALUES (8)").unwrap();
+        exec(
+            store,
+            "PRAGMA defer_foreign_keys = ON; INSERT INTO c VALUES (8)",
+        )
+        .unwrap();
         let Err(StorageError::Sql(reason)) = store.end_turn() else {
             panic!("the key is missing")
         };
-        assert!(reason.starts_with("at the end of the turn: FOREIGN KEY"), "{reason}");
+        assert!(
+            reason.starts_with("at the end of the turn: FOREIGN KEY"),
+            "{reason}"
+        );
         assert_eq!(value(store, "SELECT count(*) FROM c"), SqlValue::Integer(1));
         assert!(sql_error(store, "INSERT INTO c VALUES (8)").contains("FOREIGN KEY"));
     });

@@ -7,16 +7,21 @@ use super::engine::Engine;
 const TABLES: &str = "SELECT name, 'TABLE' FROM pragma_table_list \
     WHERE schema = 'main' AND type IN ('virtual', 'table') \
     AND substr(name, 1, 7) <> 'sqlite_' AND substr(name, 1, 9) <> '_pairway_' ORDER BY type DESC";
-const VIEWS: &str = "SELECT name, 'VIEW' FROM sqlite_schema WHERE type = 'view' AND '_pairway_' <> ''";
+const VIEWS: &str =
+    "SELECT name, 'VIEW' FROM sqlite_schema WHERE type = 'view' AND '_pairway_' <> ''";
 
 /// Delete everything that is the guest's.
 pub(super) fn wipe(engine: &Engine) -> rusqlite::Result<()> {
     // Tables that refer to one another can then go in any order.
-    engine.connection.execute_batch("PRAGMA defer_foreign_keys = ON;")?;
+    engine
+        .connection
+        .execute_batch("PRAGMA defer_foreign_keys = ON;")?;
     for sql in [VIEWS, TABLES] {
         for (name, kind) in names(engine, sql)? {
             let name = name.replace('"', "\"\"");
-            engine.connection.execute_batch(&format!("DROP {kind} \"{name}\";"))?;
+            engine
+                .connection
+                .execute_batch(&format!("DROP {kind} \"{name}\";"))?;
         }
     }
     engine.connection.execute_batch(

@@ -1,7 +1,13 @@
 //! Owns the ends of all pairs, each with the lane of what has arrived for it. Pure: things are told, and collected as
-//! events between turns; so what a turn sends leaves when it is over.
+//! events between turns; so what a turn sends leaves when it is over. What only hibernatable ends have is in `durable`, what
+//! only outbound ones have in `outbound`.
+
+mod durable;
+mod outbound;
 
 use super::super::{Event, Payload};
+use super::objects::Object;
+use super::{Delivery, UpgradeRequest};
 use crate::close::{CloseEvent, ReadyState};
 use crate::error::{Error, Result};
 use crate::message::Message;
@@ -19,6 +25,10 @@ pub(super) enum Item {
     Close(Option<(u16, String)>),
     Lost,
     Failed,
+    /// The handshake of an outbound end is over.
+    Opened,
+    /// The same, and nothing came of it: the text says why.
+    Refused(String),
 }
 
 /// How an end stopped other than by Close.
@@ -35,8 +45,10 @@ struct End {
     peer: u64,
     accepted: bool,
     half_open: bool,
-    /// Left in a response.
+    /// Left in a response to a client.
     left: bool,
+    /// Left in the response of an object, to whoever asked it.
+    handed: bool,
     paused: bool,
     sent_close: bool,
     got_close: bool,
@@ -47,22 +59,37 @@ struct End {
     /// The outbox of this end has been above its soft limit.
     over: bool,
     attachment: Option<Vec<u8>>,
-    request_uri: Option<String>,
+    request: Option<UpgradeRequest>,
+    /// The object that has accepted it, as a hibernatable socket.
+    owner: Option<Object>,
+    tags: Vec<String>,
+    /// When the auto-response last answered it.
+    answered_ms: Option<u64>,
+    /// Its last event is on its way: the object has it until the turn is over.
+    is_over: bool,
+    /// Outbound, and its handshake is not over.
+    is_connecting: bool,
+    url: Option<String>,
+    protocol: String,
 }
 
 #[derive(Default)]
-pub(super) struct Ends(BTreeMap<u64, End>);
+pub(super) struct Ends {
+    ends: BTreeMap<u64, End>,
+    /// The texts that objects have answered for them, and the answers.
+    auto_responses: BTreeMap<Object, (String, String)>,
+}
 
 impl Ends {
     pub(super) fn add_pair(&mut self, first: u64, second: u64) {
-        self.0.insert(
+        self.ends.insert(
             first,
             End {
                 peer: second,
                 ..End::default()
             },
         );
-        self.0.insert(
+        self.ends.insert(
             second,
             End {
                 peer: first,
@@ -73,7 +100,7 @@ impl Ends {
 
     /// Ids come from handles, and entries outlive them.
     fn end(&mut self, id: u64) -> &mut End {
-        self.0.entry(id).or_default()
+        self.ends.entry(id).or_default()
     }
 
     fn peer(&mut self, id: u64) -> &mut End {
@@ -81,17 +108,25 @@ impl Ends {
         self.end(peer)
     }
 
-    pub(super) fn accept(&mut self, id: u64, half_open: bool) {
+    pub(super) fn accept(&mut self, id: u64, half_open: bool) -> Result<()> {
         let end = self.end(id);
+        if end.owner.is_some() {
+            return Err(Error::AlreadyAccepted);
+        }
+        // One that has left is its client's to accept.
         if !end.accepted {
             (end.accepted, end.half_open) = (true, half_open);
         }
+        Ok(())
     }
 
     pub(super) fn send(&mut self, id: u64, payload: Payload<'_>) -> Result<()> {
         let end = self.end(id);
         if !end.accepted {
             return Err(Error::NotAccepted);
+        }
+        if end.is_connecting {
+            return Err(Error::Connecting);
         }
         if end.broken.is_some() {
             return Ok(());
@@ -108,11 +143,17 @@ impl Ends {
         if waiting > 0 && after > OUTBOX_HARD_BYTES {
             return Err(Error::OutboxFull(waiting));
         }
-        self.end(id).over |= after > OUTBOX_SOFT_BYTES;
-        let peer = self.peer(id);
-        peer.bytes = after;
-        peer.lane.push_back(Item::Message(message));
+        self.queue(id, message);
         Ok(())
+    }
+
+    /// Put a message on its way.
+    fn queue(&mut self, id: u64, message: Message) {
+        let peer = self.peer(id);
+        peer.bytes += message.len() as u64;
+        let is_over = peer.bytes > OUTBOX_SOFT_BYTES;
+        peer.lane.push_back(Item::Message(message));
+        self.end(id).over |= is_over;
     }
 
     /// Whether the peer's answer is to be waited for.
@@ -124,6 +165,11 @@ impl Ends {
         if end.sent_close || end.broken.is_some() {
             return Ok(false);
         }
+        if end.is_connecting {
+            end.lane
+                .push_back(Item::Refused("it was closed".to_owned()));
+            return Ok(false);
+        }
         end.sent_close = true;
         let waits = !end.got_close;
         self.peer(id).lane.push_back(frame);
@@ -131,7 +177,7 @@ impl Ends {
     }
 
     pub(super) fn waits_for_close(&self, id: u64) -> bool {
-        self.0
+        self.ends
             .get(&id)
             .is_some_and(|end| end.sent_close && !end.got_close && end.broken.is_none())
     }
@@ -170,10 +216,11 @@ impl Ends {
     }
 
     pub(super) fn ready_state(&self, id: u64) -> ReadyState {
-        let Some(end) = self.0.get(&id) else {
+        let Some(end) = self.ends.get(&id) else {
             return ReadyState::Closed;
         };
         match (end.broken, end.sent_close, end.got_close) {
+            _ if end.is_connecting => ReadyState::Connecting,
             (Some(Broken::Lost | Broken::Failed), _, _) | (_, true, true) => ReadyState::Closed,
             (_, false, false) => ReadyState::Open,
             _ => ReadyState::Closing,
@@ -207,35 +254,43 @@ impl Ends {
         Ok(())
     }
 
-    pub(super) fn request_uri(&mut self, id: u64) -> Option<String> {
-        self.end(id).request_uri.clone()
+    pub(super) fn request(&mut self, id: u64) -> Option<UpgradeRequest> {
+        self.end(id).request.clone()
     }
 
     /// Whether an end can leave in a response.
     pub(super) fn check_leave(&mut self, id: u64) -> Result<()> {
-        if self.end(id).accepted {
+        let peer = self.peer(id);
+        let peer_is_used = peer.left || peer.handed;
+        let end = self.end(id);
+        if end.accepted {
             Err(Error::AlreadyAccepted)
-        } else if self.end(id).left || self.peer(id).left {
+        } else if end.left || peer_is_used {
             Err(Error::AlreadyUsed)
         } else {
             Ok(())
         }
     }
 
-    /// An end leaves in a response. The other end remembers the request.
-    pub(super) fn leave(&mut self, id: u64, uri: &str) {
-        self.end(id).left = true;
-        self.peer(id).request_uri = Some(uri.to_owned());
+    /// An end leaves in a response: for good, or to be accepted or sent on. The other end remembers the request.
+    pub(super) fn leave(&mut self, id: u64, for_good: bool, request: &UpgradeRequest) {
+        let end = self.end(id);
+        end.handed = true;
+        end.left |= for_good;
+        self.peer(id).request.get_or_insert_with(|| request.clone());
     }
 
     /// What has happened since, as events, in order for each end.
-    pub(super) fn collect(&mut self, events: &mut VecDeque<Event>, limit: usize) {
-        for end in self.0.values_mut() {
+    pub(super) fn collect(&mut self, events: &mut VecDeque<Delivery>, limit: usize, now_ms: u64) {
+        for end in self.ends.values_mut() {
             if end.broken == Some(Broken::LostNow) {
                 end.broken = Some(Broken::Lost);
             }
+            if end.is_over {
+                end.owner = None;
+            }
         }
-        let ids: Vec<u64> = self.0.keys().copied().collect();
+        let ids: Vec<u64> = self.ends.keys().copied().collect();
         for id in ids {
             if !self.end(id).accepted {
                 self.answer_meanwhile(id);
@@ -245,7 +300,9 @@ impl Ends {
                 && !self.end(id).paused
                 && let Some(item) = self.end(id).lane.pop_front()
             {
-                events.extend(self.deliver(id, item));
+                if !self.answer_by_itself(id, &item, now_ms) {
+                    events.extend(self.deliver(id, item));
+                }
             }
         }
     }
@@ -260,23 +317,17 @@ impl Ends {
         }
     }
 
-    fn deliver(&mut self, id: u64, item: Item) -> Vec<Event> {
+    fn deliver(&mut self, id: u64, item: Item) -> Vec<Delivery> {
         let end = self.end(id);
         if end.got_close || end.broken.is_some() {
             return Vec::new();
         }
-        match item {
+        let to = end.owner;
+        let event = match item {
             Item::Message(message) => {
-                end.bytes -= message.len() as u64;
-                let (left, peer_id) = (end.bytes, end.peer);
-                let peer = self.end(peer_id);
-                let drained =
-                    peer.accepted && left <= OUTBOX_SOFT_BYTES && std::mem::take(&mut peer.over);
-                let drain = drained.then_some(Event::Drain(peer_id));
-                [Event::Message(id, message)]
-                    .into_iter()
-                    .chain(drain)
-                    .collect()
+                let drain = self.take_out(id, message.len() as u64);
+                let event = Event::Message(id, message);
+                return [Delivery { to, event }].into_iter().chain(drain).collect();
             }
             Item::Close(frame) => {
                 end.got_close = true;
@@ -284,31 +335,54 @@ impl Ends {
                     self.peer(id).lane.push_back(Item::Close(frame.clone()));
                 }
                 let (code, reason) = frame.unwrap_or((1005, String::new()));
-                vec![Event::Close(
-                    id,
-                    CloseEvent {
-                        code,
-                        reason,
-                        was_clean: true,
-                    },
-                )]
+                closed(id, code, reason, true)
             }
             Item::Lost => {
                 end.broken = Some(Broken::LostNow);
                 let reason = "WebSocket disconnected without sending Close frame.".to_owned();
-                vec![Event::Close(
-                    id,
-                    CloseEvent {
-                        code: 1006,
-                        reason,
-                        was_clean: false,
-                    },
-                )]
+                closed(id, 1006, reason, false)
             }
             Item::Failed => {
                 end.broken = Some(Broken::Failed);
-                vec![Event::Error(id, "Protocol error".to_owned())]
+                Event::Error(id, "Protocol error".to_owned())
             }
-        }
+            Item::Opened => {
+                let event = Event::Open(id);
+                return vec![Delivery { to, event }];
+            }
+            Item::Refused(why) => {
+                (end.is_connecting, end.broken) = (false, Some(Broken::Failed));
+                end.is_over = true;
+                let reason = "Failed to establish websocket connection".to_owned();
+                let events = [Event::Error(id, why), closed(id, 1006, reason, false)];
+                return events.map(|event| Delivery { to, event }).into();
+            }
+        };
+        self.end(id).is_over = true;
+        vec![Delivery { to, event }]
     }
+
+    /// A message has left the lane; who waits for room is told.
+    fn take_out(&mut self, id: u64, bytes: u64) -> Option<Delivery> {
+        let end = self.end(id);
+        end.bytes -= bytes;
+        let (left, peer_id) = (end.bytes, end.peer);
+        let peer = self.end(peer_id);
+        let drained = peer.accepted && left <= OUTBOX_SOFT_BYTES && std::mem::take(&mut peer.over);
+        drained.then_some(Delivery {
+            to: peer.owner,
+            event: Event::Drain(peer_id),
+        })
+    }
+}
+
+fn closed(id: u64, code: u16, reason: String, was_clean: bool) -> Event {
+    Event::Close(
+        id,
+        CloseEvent {
+            code,
+            reason,
+            was_clean,
+        },
+    )
 }

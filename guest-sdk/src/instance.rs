@@ -1,0 +1,137 @@
+//! Owns a live durable object: hands its events to its handlers, one at a time, and holds them back while the gate is
+//! closed.
+
+use crate::env::Env;
+use crate::namespace::ObjectId;
+use crate::object::{DurableObject, Handlers};
+use crate::operation;
+use crate::socket;
+use crate::state::State;
+use crate::sys::{self, Event, Outcome};
+use crate::task;
+use crate::time;
+use std::cell::RefCell;
+use std::collections::VecDeque;
+use std::rc::Rc;
+
+pub(crate) struct Instance {
+    host: sys::Object,
+    state: State,
+    object: Rc<dyn Handlers>,
+    /// What came while the gate was closed, in order. Empty while it is open.
+    held: RefCell<VecDeque<Event>>,
+}
+
+impl Instance {
+    /// The object starts, or wakes.
+    pub(crate) fn new<T: DurableObject>(host: sys::Object, id: ObjectId) -> Self {
+        let state = State::new(host, id);
+        Self {
+            object: Rc::new(T::new(state.clone(), Env::new())),
+            host,
+            state,
+            held: RefCell::default(),
+        }
+    }
+
+    /// One turn. A handler runs to its first await before the next event is looked at.
+    pub(crate) fn turn(&self, events: &mut dyn Iterator<Item = Event>) {
+        self.settle();
+        for event in events {
+            if self.state.is_gate_closed() && !is_completion(&event) {
+                self.held.borrow_mut().push_back(event);
+            } else {
+                self.dispatch(event);
+                self.settle();
+            }
+        }
+        self.state.tell_running();
+    }
+
+    /// Let the tasks run until all of them wait, and then what was held back, if the gate is open.
+    fn settle(&self) {
+        task::run_until_idle();
+        while !self.state.is_gate_closed()
+            && let Some(event) = self.next_held()
+        {
+            self.dispatch(event);
+            task::run_until_idle();
+        }
+    }
+
+    fn next_held(&self) -> Option<Event> {
+        self.held.borrow_mut().pop_front()
+    }
+
+    fn dispatch(&self, event: Event) {
+        if self.state.is_aborted() {
+            return;
+        }
+        match event {
+            Event::Message(id, message) => match socket::durable(id, self.host) {
+                Some(socket) => {
+                    let call = self.state.call();
+                    task::run_now(self.object().message(call, socket, message));
+                }
+                None => socket::on_message(id, message),
+            },
+            Event::Close(id, event) => match socket::durable(id, self.host) {
+                Some(socket) => {
+                    let call = self.state.call();
+                    task::run_now(self.object().close(call, socket, event));
+                }
+                None => socket::on_close(id, event),
+            },
+            Event::Error(id, why) => match socket::durable(id, self.host) {
+                Some(socket) => {
+                    let call = self.state.call();
+                    task::run_now(self.object().error(call, socket, why));
+                }
+                None => socket::on_error(id, why),
+            },
+            Event::Fetch(id, request) => {
+                let call = self.state.call();
+                task::run_now(self.object().fetch(call, id, request));
+            }
+            Event::Alarm(due) => {
+                let call = self.state.call();
+                task::run_now(self.object().alarm(call, due));
+            }
+            Event::Drain(id) => socket::on_drain(id),
+            Event::Completed(token, outcome) => completed(token, outcome),
+            Event::Open(id) => socket::on_open(id),
+            // An instance starts once.
+            Event::Start(_) => {}
+        }
+    }
+
+    /// Whether the object is to be reset.
+    #[cfg(not(target_family = "wasm"))]
+    pub(crate) fn is_aborted(&self) -> bool {
+        self.state.is_aborted()
+    }
+
+    /// Whether nothing keeps the object from hibernating.
+    #[cfg(not(target_family = "wasm"))]
+    pub(crate) fn is_idle(&self) -> bool {
+        self.state.is_idle() && self.held.borrow().is_empty()
+    }
+
+    fn object(&self) -> Rc<dyn Handlers> {
+        Rc::clone(&self.object)
+    }
+}
+
+/// Whether somebody may wait for it behind a closed gate.
+fn is_completion(event: &Event) -> bool {
+    matches!(event, Event::Completed(..) | Event::Open(_))
+}
+
+/// An operation is over, whoever asked for it.
+pub(crate) fn completed(token: u64, outcome: Outcome) {
+    match outcome {
+        Outcome::Done => time::on_timer(token),
+        Outcome::Response(response) => operation::on_completed(token, Ok(response)),
+        Outcome::Failed(error) => operation::on_completed(token, Err(error)),
+    }
+}

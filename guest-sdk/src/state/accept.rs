@@ -1,0 +1,52 @@
+//! Owns [`Accept`], the builder of a hibernatable socket.
+
+use super::State;
+use crate::error::Result;
+use crate::socket::WebSocketEnd;
+use serde::Serialize;
+
+/// Made by [`State::accept_websocket`]. Nothing is accepted before [`accept`](Self::accept) or
+/// [`attach`](Self::attach).
+#[derive(Debug)]
+#[must_use = "nothing is accepted before `accept` or `attach`"]
+pub struct Accept<'a> {
+    state: State,
+    server: &'a WebSocketEnd,
+    tags: Vec<&'a str>,
+}
+
+impl<'a> Accept<'a> {
+    pub(super) fn new(state: State, server: &'a WebSocketEnd) -> Self {
+        Self {
+            state,
+            server,
+            tags: Vec::new(),
+        }
+    }
+
+    /// A tag to find the socket by; may be repeated.
+    pub fn tag(mut self, tag: &'a str) -> Self {
+        self.tags.push(tag);
+        self
+    }
+
+    /// Accept the end.
+    ///
+    /// # Errors
+    ///
+    /// As [`State::accept_websocket_with_tags`].
+    pub fn accept(self) -> Result<()> {
+        self.state
+            .accept_websocket_with_tags(self.server, &self.tags)
+    }
+
+    /// Accept the end, and leave a value with it.
+    ///
+    /// # Errors
+    ///
+    /// As [`WebSocketEnd::serialize_attachment`], and nothing is accepted; else as [`accept`](Self::accept).
+    pub fn attach<T: Serialize + ?Sized>(self, value: &T) -> Result<()> {
+        self.server.serialize_attachment(value)?;
+        self.accept()
+    }
+}
