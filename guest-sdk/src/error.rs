@@ -75,6 +75,8 @@ pub enum Error {
     Sql(String),
     /// Storage failed. The text says how.
     Storage(String),
+    /// The host has no instance to spare for an object. As a response: 503.
+    Overloaded(String),
     /// The host refused for another reason.
     Other(String),
 
@@ -102,10 +104,10 @@ impl Error {
     /// The status of the response that a client gets if a fetch handler returns this error.
     #[must_use]
     pub fn status(&self) -> u16 {
-        if matches!(self, Self::UpgradeRequired(_)) {
-            426
-        } else {
-            500
+        match self {
+            Self::UpgradeRequired(_) => 426,
+            Self::Overloaded(_) => 503,
+            _ => 500,
         }
     }
 }
@@ -146,6 +148,7 @@ impl fmt::Display for Error {
             Self::ValueTooLarge(limit) => ("the value is too large; limit: ", limit),
             Self::Sql(message) => ("SQL: ", message),
             Self::Storage(message) => ("storage: ", message),
+            Self::Overloaded(message) => ("overloaded: ", message),
             Self::Other(message) | Self::RustError(message) => ("", message),
             Self::SocketFailed(message) => ("the socket failed: ", message),
             Self::UpgradeRequired(why) => ("WebSocket upgrade required: ", why),

@@ -228,10 +228,16 @@ impl Response {
     /// What the client gets if a handler fails. What went wrong is for the log, and not for clients.
     pub(crate) fn of_error(error: &Error) -> Self {
         let Error::UpgradeRequired(why) = error else {
+            let status = error.status();
+            let text = if status == 503 {
+                "Service Unavailable"
+            } else {
+                "Internal Server Error"
+            };
             return Self::new(
-                500,
+                status,
                 Some("text/plain; charset=utf-8"),
-                b"Internal Server Error".to_vec(),
+                text.as_bytes().to_vec(),
             );
         };
         let mut response = Self::new(

@@ -164,7 +164,10 @@ async fn a_database_that_is_full_undoes_the_turn_and_tells_the_client() {
     other.ask("put a 1", "done").await;
     other.ask("get kk", "None").await;
     other.ask("get a", "Some(\"1\")").await;
-    assert_eq!(host.counters.sockets_live.get(), 1);
+    until("the other socket to be gone", || {
+        host.counters.sockets_live.get() == 1
+    })
+    .await;
 }
 
 /// Increment until the host is gone, with a few on their way at any time, so that a crash meets some. Gives how many

@@ -5,7 +5,7 @@ use std::cell::RefCell;
 use pairway_test_guests::sockets::ConnectOptions;
 use pairway_test_guests::{
     AcceptOptions, CloseInfo, Event, Guest, Message, Request, RequestId, SocketId, WebSocket,
-    accept, get_web_socket, http, objects, outcome, path, plain, respond, sockets, state, storage,
+    accept, get_web_socket, http, outcome, path, plain, respond, sockets, state, storage,
     text, timers, upgrade, web_socket_pair, worker,
 };
 
@@ -156,7 +156,6 @@ fn outside_an_object() -> Vec<String> {
 
 /// What this host may leave out.
 fn unserved() -> Vec<String> {
-    let (end, _other) = pair();
     let options = ConnectOptions {
         protocols: Vec::new(),
         headers: Vec::new(),
@@ -172,8 +171,6 @@ fn unserved() -> Vec<String> {
     vec![
         outcome(sockets::connect("ws://127.0.0.1:1/", &options)),
         outcome(http::fetch(&request)),
-        outcome(objects::id_from_name("ROOM", "lobby")),
-        outcome(end.set_keep_alive(None)),
     ]
 }
 

@@ -65,10 +65,10 @@ impl Page {
     /// Join, and give who is here.
     async fn join(name: &str) -> (Self, Vec<String>) {
         let mut page = Self::open(name).await;
-        match page.sees().await {
-            Seen::Welcome { here, .. } => (page, here),
-            other => panic!("not welcome: {other:?}"),
-        }
+        let Seen::Welcome { here, .. } = page.sees().await else {
+            panic!("not welcome")
+        };
+        (page, here)
     }
 
     async fn sees(&mut self) -> Seen {
@@ -155,9 +155,11 @@ fn what_is_not_taken_is_refused_with_a_reason_and_nobody_hears_it() {
         ada.says("eleven");
         let mut reasons = Vec::new();
         for _ in 0..11 {
-            match ada.sees().await {
-                Seen::Refused { why } => reasons.push(why),
-                other => assert_eq!(other, said("Ada", "ten")),
+            let seen = ada.sees().await;
+            if let Seen::Refused { why } = seen {
+                reasons.push(why);
+            } else {
+                assert_eq!(seen, said("Ada", "ten"));
             }
         }
         assert_eq!(reasons[0], "A message without a text is none.");

@@ -58,6 +58,8 @@ pub(crate) enum Outcome {
     /// The response of a request; its socket is taken when the instance learns of it.
     Response(Box<Answer>),
     Failed(String),
+    /// There was no instance to be had for it.
+    Overloaded(String),
 }
 
 /// Messages that are handed over where they lie, behind those of the inbox.
@@ -435,6 +437,7 @@ fn lower<'a>(
             match outcome {
                 Outcome::Done => wit::Outcome::Done,
                 Outcome::Failed(text) => wit::Outcome::Failed(ErrorParam::Other(text)),
+                Outcome::Overloaded(text) => wit::Outcome::Failed(ErrorParam::Overloaded(text)),
                 Outcome::Response(answer) => {
                     wit::Outcome::Response(pairway::worker::http::ResponseParam {
                         status: answer.status,

@@ -4,7 +4,6 @@
 use std::sync::Arc;
 
 use crate::object::{AlarmState, Object};
-use crate::socket::auto_response::AutoResponse;
 use crate::socket::{End, SocketId};
 
 /// One change, with what was before.
@@ -14,7 +13,6 @@ pub(crate) enum Change {
     Closed(Arc<End>),
     Attachment(Arc<End>, Option<Box<[u8]>>),
     Tags(Arc<End>, Vec<Arc<str>>),
-    AutoResponse(Option<Arc<AutoResponse>>),
     EventTimeout(Option<u32>),
 }
 
@@ -51,9 +49,6 @@ impl Journal {
                 }
                 Change::Tags(end, before) => {
                     object.set_socket_tags(&end, before);
-                }
-                Change::AutoResponse(before) => {
-                    object.auto_response.set(before);
                 }
                 Change::EventTimeout(before) => {
                     object.set_event_timeout_ms(before);

@@ -20,6 +20,7 @@ use crate::counters::Counters;
 use crate::error::Fault;
 use crate::namespace::Namespaces;
 use crate::object::Object;
+use crate::socket::auto_response::AutoResponse;
 use crate::socket::message::CloseBody;
 use crate::socket::{Departure, End, Message, Outbox, Owner, SocketId};
 use crate::storage::Address;
@@ -165,6 +166,8 @@ pub(crate) struct Effects {
     pub(crate) staged: Vec<Staged>,
     /// What the turn has changed already, so that it can be taken back.
     pub(crate) journal: Journal,
+    /// The object's auto-response from the end of the turn on, if the turn has set or removed it.
+    pub(crate) auto_response: Option<Option<Arc<AutoResponse>>>,
     /// Bytes staged for all sockets,
     total: usize,
     /// of which each socket may have got these, in broadcasts,
@@ -337,8 +340,8 @@ pub(crate) struct Duties {
     pub(crate) gate: u32,
     /// The object is to be reset when the turn ends.
     pub(crate) abort: Option<String>,
-    /// Storage has failed: the instance is to end with the turn.
-    pub(crate) storage_failed: bool,
+    /// Storage has failed: nothing of the turn is to happen.
+    pub(crate) storage_failed: Option<String>,
     /// Names from which this instance has made ids.
     pub(crate) names: HashMap<String, String>,
     /// Hibernatable ends whose last event is through while handlers are under way, which may ask for their tags.
@@ -399,6 +402,13 @@ impl GuestState {
                 .ends
                 .values()
                 .any(|end| end.is_reachable(|id| self.ends.contains_key(&id)))
+    }
+
+    /// The object is reset: its standard sockets end without a Close, as its others do.
+    pub(crate) fn reset_ends(&mut self) {
+        for (_, end) in self.ends.drain() {
+            end.reset();
+        }
     }
 
     /// The instance is dead: its sockets are closed with 1011, whatever asked for a response gets none.

@@ -114,9 +114,15 @@ impl Object {
             facts.alarm.in_flight = None;
             state
         };
-        let Some(alarm) = state.in_flight.filter(|_| !state.is_superseded) else {
+        let Some(alarm) = state.in_flight else {
             return Ok(());
         };
+        if state.is_superseded {
+            // A newer one may have become due while its handler could not run.
+            let newer = self.with_store(|store| store.alarm())?;
+            self.facts().alarm.changed = Some(newer.map(|alarm| alarm.due_ms));
+            return Ok(());
+        }
         if succeeded {
             return self.store_alarm(None);
         }

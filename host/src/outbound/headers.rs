@@ -36,6 +36,16 @@ pub(super) fn of_response(mut headers: HeaderMap) -> Headers {
         .collect()
 }
 
+/// Whether the headers of a `fetch` ask for a WebSocket.
+pub(super) fn asks_for_web_socket(headers: &[(String, Vec<u8>)]) -> bool {
+    headers.iter().any(|(name, value)| {
+        name.eq_ignore_ascii_case("upgrade")
+            && value
+                .split(|byte| *byte == b',')
+                .any(|word| word.trim_ascii().eq_ignore_ascii_case(b"websocket"))
+    })
+}
+
 /// Whether a header whose value is a list of tokens has this one, in whatever case.
 pub(super) fn has_token(headers: &HeaderMap, name: &HeaderName, token: &str) -> bool {
     words(headers, name).any(|word| word.eq_ignore_ascii_case(token))

@@ -2,6 +2,7 @@
 
 use super::life::Live;
 use super::{NoAnswer, Session};
+use crate::error::Fault;
 use crate::guest::{Effects, Event, Outcome, Request, Staged, Token};
 use crate::socket::{Arrival, Outbox, SocketId};
 use crate::storage::Address;
@@ -12,6 +13,11 @@ impl Session {
         let mut effects = std::mem::take(&mut live.instance.state().effects);
         if let Some(own) = own {
             own.take_frames(&mut effects);
+        }
+        if let Some(object) = &self.object
+            && let Some(pair) = effects.auto_response.take()
+        {
+            object.auto_response.set(pair);
         }
         for staged in std::mem::take(&mut effects.staged) {
             self.apply(live, staged, &effects.frames);
@@ -91,6 +97,9 @@ impl Session {
             let answer = directory.fetch(address, name, request).await;
             let outcome = match answer {
                 Ok(answer) => Outcome::Response(Box::new(answer)),
+                Err(NoAnswer::Fault(fault @ Fault::TooManyInstances(_))) => {
+                    Outcome::Overloaded(fault.to_string())
+                }
                 Err(NoAnswer::Fault(fault)) => Outcome::Failed(fault.to_string()),
                 Err(NoAnswer::Never) => Outcome::Failed("the object did not respond".to_owned()),
             };

@@ -179,7 +179,16 @@ impl Session {
             // A client that has gone needs no answer.
             drop(asked.reply.send(Err(fault.clone())));
         }
-        state.give_up("the worker failed");
+        match fault {
+            Fault::Aborted(_) | Fault::GateTime(_) => state.reset_ends(),
+            Fault::Trap(_)
+            | Fault::CpuTime(_)
+            | Fault::WallTime(_)
+            | Fault::OutOfMemory(_)
+            | Fault::Instantiate(_)
+            | Fault::Storage(_)
+            | Fault::TooManyInstances(_) => state.give_up("the worker failed"),
+        }
         drop(live);
         self.abandon_alarm().await;
     }

@@ -273,6 +273,20 @@ impl Session {
         self.end(life, "the worker is done");
     }
 
+    /// Whether an object's socket has gone while its messages waited: the object was reset, or its instance died.
+    fn is_gone(&self, life: &mut Life, socket: SocketId) -> bool {
+        let Some(object) = &self.object else {
+            return false;
+        };
+        if object.has_socket(socket) {
+            return false;
+        }
+        match life {
+            Life::Live(live) => !live.instance.state().ends.contains_key(&socket),
+            Life::Asleep | Life::Over => true,
+        }
+    }
+
     /// Drop the instance. Why the session is over stands in the inbox already.
     fn end(&self, life: &mut Life, reason: &str) {
         let events = self.with_inbox(Inbox::take_all);
@@ -341,10 +355,7 @@ impl Owner for Session {
                     self.run(&mut life, batch, None, None).await;
                 }
             }
-            if let Some(object) = &self.object
-                && !object.has_socket(delivery.socket)
-            {
-                // The object was reset while these waited.
+            if self.is_gone(&mut life, delivery.socket) {
                 return delivery.messages.len();
             }
             let direct = Direct {

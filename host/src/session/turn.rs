@@ -203,6 +203,12 @@ impl Session {
             .map_or_else(Vec::new, |own| std::mem::take(own.out));
         let mut ran = live.turn(batch, direct, frames).await;
         if ran.is_ok()
+            && let Some(text) = live.instance.state().duties.storage_failed.take()
+        {
+            // What it wrote is lost; so nothing of the turn may be seen.
+            ran = Err(Fault::Storage(text));
+        }
+        if ran.is_ok()
             && let Some(object) = &self.object
             && let Err(error) = object.commit().await
         {
@@ -229,15 +235,11 @@ impl Session {
         self.touch();
         let Life::Live(live) = life else { return };
         let duties = &mut live.instance.state().duties;
-        let (abort, storage_failed) = (duties.abort.take(), duties.storage_failed);
+        let abort = duties.abort.take();
         let is_gated = duties.gate > 0;
         if let Some(reason) = abort {
             self.context.host.counters.faults.add(1);
             return Box::pin(self.reset(life, &Fault::Aborted(reason))).await;
-        }
-        if storage_failed {
-            let fault = Fault::Storage("see the log".to_owned());
-            return Box::pin(self.lose_instance(life, &fault)).await;
         }
         if is_gated == live.gate.is_some() {
             return;

@@ -135,12 +135,12 @@ pub(crate) fn next_batch() -> Vec<Delivery> {
     host(|host| {
         loop {
             let now_ms = host.unix_time_ms();
-            host.ends.collect(&mut host.events, BATCH_EVENTS, now_ms);
+            let has_answered = host.ends.collect(&mut host.events, BATCH_EVENTS, now_ms);
             if !host.events.is_empty() {
                 let count = host.events.len().min(BATCH_EVENTS);
                 return host.events.drain(..count).collect();
             }
-            if !host.pass_time() {
+            if !has_answered && !host.pass_time() {
                 return Vec::new();
             }
         }

@@ -37,6 +37,7 @@ pub(super) fn error(error: WitError) -> Error {
         WitError::ValueTooLarge(limit) => Error::ValueTooLarge(limit),
         WitError::Sql(message) => Error::Sql(message),
         WitError::Storage(message) => Error::Storage(message),
+        WitError::Overloaded(message) => Error::Overloaded(message),
         WitError::Other(message) => Error::Other(message),
     }
 }

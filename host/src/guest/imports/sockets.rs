@@ -162,7 +162,9 @@ impl HostWebSocket for GuestState {
 impl Host for GuestState {
     fn web_socket_pair(&mut self) -> Refusable<(Socket, Socket)> {
         let limit = self.host.limits.sockets;
-        if self.handles + 2 > limit {
+        // An object may hold a handle of each of its sockets beside those that it makes.
+        let held = self.object.as_ref().map_or(0, |_| limit);
+        if self.handles + 2 > limit.saturating_add(held) {
             return Ok(Err(too_many_sockets(limit)));
         }
         self.handles += 2;

@@ -113,15 +113,18 @@ impl Host for GuestState {
                 Some(pair) => Some(Arc::new(AutoResponse::new(pair.request, pair.response))),
                 None => None,
             };
-            let before = object.auto_response.set(pair);
-            self.effects.journal.note(Change::AutoResponse(before));
+            // Connections look at the object's own while this turn runs: it changes when the turn ends.
+            drop(object);
+            self.effects.auto_response = Some(pair);
             Ok(())
         }))
     }
 
     fn get_auto_response(&mut self) -> Refusable<Option<WitAutoResponse>> {
         Ok(self.object().map(|object| {
-            object.auto_response.get().map(|pair| WitAutoResponse {
+            let staged = self.effects.auto_response.clone();
+            let pair = staged.unwrap_or_else(|| object.auto_response.get());
+            pair.map(|pair| WitAutoResponse {
                 request: pair.request.clone(),
                 response: pair.response.clone(),
             })

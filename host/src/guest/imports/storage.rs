@@ -9,7 +9,7 @@ use crate::storage::{ListOptions, SqlValue, StorageError};
 
 type Refusable<T> = wasmtime::Result<Result<T, WitError>>;
 
-/// What storage refuses, in the guest's words. A failure of storage itself ends the instance with the turn.
+/// What storage refuses, in the guest's words. A failure of storage itself fails the turn.
 pub(super) fn refusal(error: StorageError, object: &Object, duties: &mut Duties) -> WitError {
     match error {
         StorageError::KeyTooLarge(limit) => WitError::KeyTooLarge(limit),
@@ -18,7 +18,7 @@ pub(super) fn refusal(error: StorageError, object: &Object, duties: &mut Duties)
         StorageError::Options(text) => WitError::Other(text),
         StorageError::Failed(text) => {
             tracing::error!(object = %object.address, "storage failed: {text}");
-            duties.storage_failed = true;
+            duties.storage_failed.get_or_insert_with(|| text.clone());
             WitError::Storage(text)
         }
     }

@@ -22,14 +22,14 @@ impl End {
                 write(&outbox, arrival);
                 return None;
             }
-            Claim::Sent => {
+            Claim::Sent | Claim::Free if inner.is_on_its_way() => {
                 if let Arrival::Message(message) = &arrival {
                     inner.waiting_bytes += message.cost();
                 }
                 inner.unsent.push(arrival);
                 return None;
             }
-            Claim::Free | Claim::Accepted(_) => {}
+            Claim::Sent | Claim::Free | Claim::Accepted(_) => {}
         }
         match arrival {
             Arrival::Message(message) => {
@@ -126,6 +126,15 @@ impl End {
 }
 
 impl Inner {
+    /// What arrives is for somebody who is not there yet.
+    pub(super) fn is_on_its_way(&self) -> bool {
+        match self.claim {
+            Claim::Sent => true,
+            Claim::Free => self.in_transit,
+            Claim::Accepted(_) | Claim::Coupled(_) => false,
+        }
+    }
+
     pub(super) fn owner(&self) -> Option<Arc<dyn Owner>> {
         match &self.claim {
             Claim::Accepted(owner) => Some(Arc::clone(owner)),
@@ -163,7 +172,7 @@ impl Inner {
 
     fn lose(&mut self, id: SocketId) {
         self.link = Link::Gone;
-        if matches!(self.claim, Claim::Sent) {
+        if self.is_on_its_way() {
             self.unsent.push(Arrival::Lost);
         } else if self.handshake.on_lost() {
             self.raise(id, SocketEvent::Close(CloseInfo::lost()));

@@ -26,7 +26,24 @@ impl End {
         }
         inner.claim = Claim::Accepted(owner);
         inner.handshake.set_half_open(half_open);
+        inner.in_transit = false;
+        let unsent = std::mem::take(&mut inner.unsent);
+        let link = inner.link.clone();
         inner.release_held(self.id);
+        drop(inner);
+        if unsent.is_empty() {
+            return Ok(());
+        }
+        // Counted anew as it arrives.
+        self.lock().waiting_bytes = 0;
+        for arrival in unsent {
+            if let Some(answer) = self.arrive(arrival)
+                && let Link::Peer(peer) = &link
+                && let Some(peer) = peer.upgrade()
+            {
+                peer.arrive(Arrival::Close(answer));
+            }
+        }
         Ok(())
     }
 
@@ -94,24 +111,12 @@ impl End {
         Some(peer)
     }
 
-    /// An end that left in a response has come to another instance, which may accept it or send it on. What has
-    /// arrived for it is kept, as for any end that nobody has taken.
+    /// An end that left in a response has come to another instance, which may accept it or send it on. What arrives
+    /// for it is kept until then.
     pub(crate) fn come_back(&self) {
         let mut inner = self.lock();
         inner.claim = Claim::Free;
-        let unsent = std::mem::take(&mut inner.unsent);
-        let link = inner.link.clone();
-        drop(inner);
-        // Messages are counted anew as they arrive.
-        self.lock().waiting_bytes = 0;
-        for arrival in unsent {
-            if let Some(answer) = self.arrive(arrival)
-                && let Link::Peer(peer) = &link
-                && let Some(peer) = peer.upgrade()
-            {
-                peer.arrive(Arrival::Close(answer));
-            }
-        }
+        inner.in_transit = true;
     }
 
     /// An end that left in a response did not get its connection.

@@ -93,6 +93,8 @@ struct Inner {
     held: VecDeque<SocketEvent>,
     /// What arrived for an end that has left in a response, until its connection is there.
     unsent: Vec<Arrival>,
+    /// The end has left an object in a response, and come to the instance that asked: nobody answers for it.
+    in_transit: bool,
     waiting_bytes: usize,
     paused: bool,
     wants_drain: bool,
@@ -144,6 +146,7 @@ impl End {
                 link: Link::Gone,
                 held: VecDeque::new(),
                 unsent: Vec::new(),
+                in_transit: false,
                 waiting_bytes: 0,
                 paused: false,
                 wants_drain: false,
@@ -171,6 +174,8 @@ impl End {
         let inner = self.lock();
         match inner.claim {
             Claim::Accepted(_) => Ok((inner.handshake.on_send(), inner.link.clone())),
+            // A hibernatable one whose last event is through has let go of its owner.
+            Claim::Free if self.is_durable() => Ok((inner.handshake.on_send(), Link::Gone)),
             Claim::Free | Claim::Sent | Claim::Coupled(_) => Err(ClaimNeeded),
         }
     }
@@ -179,7 +184,11 @@ impl End {
     pub(crate) fn on_close(&self, body: &CloseBody) -> Result<Option<Link>, ClaimNeeded> {
         let mut inner = self.lock();
         if !matches!(inner.claim, Claim::Accepted(_)) {
-            return Err(ClaimNeeded);
+            return if self.is_durable() {
+                Ok(None)
+            } else {
+                Err(ClaimNeeded)
+            };
         }
         inner.closed_with = body.as_ref().map(|(code, _)| *code);
         Ok(inner.handshake.on_close().then(|| inner.link.clone()))

@@ -280,8 +280,15 @@ impl Ends {
         self.peer(id).request.get_or_insert_with(|| request.clone());
     }
 
-    /// What has happened since, as events, in order for each end.
-    pub(super) fn collect(&mut self, events: &mut VecDeque<Delivery>, limit: usize, now_ms: u64) {
+    /// What has happened since, as events, in order for each end. Whether something was answered, and may have
+    /// arrived elsewhere by it.
+    pub(super) fn collect(
+        &mut self,
+        events: &mut VecDeque<Delivery>,
+        limit: usize,
+        now_ms: u64,
+    ) -> bool {
+        let mut has_answered = false;
         for end in self.ends.values_mut() {
             if end.broken == Some(Broken::LostNow) {
                 end.broken = Some(Broken::Lost);
@@ -300,11 +307,14 @@ impl Ends {
                 && !self.end(id).paused
                 && let Some(item) = self.end(id).lane.pop_front()
             {
-                if !self.answer_by_itself(id, &item, now_ms) {
+                if self.answer_by_itself(id, &item, now_ms) {
+                    has_answered = true;
+                } else {
                     events.extend(self.deliver(id, item));
                 }
             }
         }
+        has_answered
     }
 
     /// Until an end is accepted what arrives is kept, but the host answers the peer's Close.
