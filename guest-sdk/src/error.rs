@@ -104,10 +104,12 @@ impl Error {
     /// The status of the response that a client gets if a fetch handler returns this error.
     #[must_use]
     pub fn status(&self) -> u16 {
-        match self {
-            Self::UpgradeRequired(_) => 426,
-            Self::Overloaded(_) => 503,
-            _ => 500,
+        if matches!(self, Self::UpgradeRequired(_)) {
+            426
+        } else if matches!(self, Self::Overloaded(_)) {
+            503
+        } else {
+            500
         }
     }
 }

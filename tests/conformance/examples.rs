@@ -184,6 +184,8 @@ async fn chat_keeps_its_history_over_a_restart_of_the_host() {
         assert_eq!(before, texts[..at]);
         ada.says(text).await;
         assert_eq!(ada.hears().await, said("Ada", text));
+        ada.0.close(1000, "").await;
+        ada.0.expect_close(1000, "").await;
         host.stopped().await;
     }
 }

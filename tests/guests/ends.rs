@@ -5,8 +5,8 @@ use std::cell::RefCell;
 use pairway_test_guests::sockets::ConnectOptions;
 use pairway_test_guests::{
     AcceptOptions, CloseInfo, Event, Guest, Message, Request, RequestId, SocketId, WebSocket,
-    accept, get_web_socket, http, outcome, path, plain, respond, sockets, state, storage,
-    text, timers, upgrade, web_socket_pair, worker,
+    accept, get_web_socket, http, outcome, path, plain, respond, sockets, state, storage, text,
+    timers, upgrade, web_socket_pair, worker,
 };
 
 struct Ends;

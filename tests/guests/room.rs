@@ -122,7 +122,7 @@ impl DurableObject for Room {
         match action[..] {
             ["instance"] => Response::ok(&self.instance),
             ["id"] => Response::ok(format!("{} {:?}", self.state.id(), self.state.id().name())),
-            ["request"] => describe(req),
+            ["request"] => describe(&req),
             ["count"] => Response::ok(self.members(None).len().to_string()),
             ["count", tag] => Response::ok(self.members(Some(tag)).len().to_string()),
             ["states"] => Response::ok(self.states()),
@@ -297,7 +297,7 @@ fn afterwards(ws: &WebSocket) -> String {
 }
 
 /// The request as it arrived.
-fn describe(req: Request) -> Result<Response> {
+fn describe(req: &Request) -> Result<Response> {
     let header = |name| req.headers().get(name).unwrap_or_default();
     let (method, uri) = (req.method(), req.uri());
     let (test, stamp) = (header("x-test"), header("x-stamp"));

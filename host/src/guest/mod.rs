@@ -3,14 +3,20 @@
 
 mod bindings;
 mod classes;
+mod effects;
 mod engine;
+mod event;
 mod imports;
 mod instance;
 mod journal;
 mod log;
 mod memory;
+mod request;
 mod store;
 
+pub(crate) use effects::{Effects, Staged};
 pub(crate) use engine::{Component, Engine};
-pub(crate) use instance::{Direct, Event, Instance, Outcome};
-pub(crate) use store::{Answer, Effects, Host, Request, Staged, Token};
+pub(crate) use event::{Event, Outcome};
+pub(crate) use instance::{Direct, Instance};
+pub(crate) use request::{Answer, Request, Token};
+pub(crate) use store::Host;

@@ -1,32 +1,21 @@
-//! Owns the data of one instance's store: what the guest holds (handles, requests, timers), and what the
-//! turn under way has asked for and nobody has done yet. Deciding is the imports' part, doing the session's.
+//! Owns the data of one instance's store: what the guest holds (handles, sockets, requests, timers), and what it has
+//! told its host about itself. Deciding is the imports' part, doing the session's.
 
 use std::collections::{HashMap, HashSet};
-use std::ops::Range;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::Duration;
 
-use bytes::Bytes;
-use tokio::sync::oneshot;
 use wasmtime::component::ResourceTable;
 use wasmtime_wasi::{WasiCtx, WasiCtxView, WasiView};
 
-use super::bindings::pairway::worker::http::RequestResult as WitRequest;
-use super::journal::Journal;
+use super::effects::Effects;
 use super::memory::Memory;
+use super::request::{Asked, Token};
 use crate::config::Limits;
 use crate::counters::Counters;
-use crate::error::Fault;
 use crate::namespace::Namespaces;
 use crate::object::Object;
-use crate::socket::auto_response::AutoResponse;
-use crate::socket::message::CloseBody;
-use crate::socket::{Departure, End, Message, Outbox, Owner, SocketId};
-use crate::storage::Address;
-
-/// Names a split operation; see `token` in `wit/types.wit`.
-pub(crate) type Token = u64;
+use crate::socket::{End, Owner, SocketId};
 
 /// What the host gives every instance.
 #[derive(Debug, Clone)]
@@ -44,248 +33,6 @@ pub(crate) struct Host {
 impl Host {
     pub(crate) fn next_socket_id(&self) -> SocketId {
         self.socket_ids.fetch_add(1, Ordering::Relaxed) + 1
-    }
-}
-
-/// A request for the worker.
-#[derive(Debug)]
-pub(crate) struct Request {
-    pub(crate) method: String,
-    pub(crate) uri: String,
-    pub(crate) headers: Vec<(String, Vec<u8>)>,
-    pub(crate) body: Vec<u8>,
-    pub(crate) peer: Option<String>,
-    /// Whether it asks for a WebSocket; else a 101 cannot answer it.
-    pub(crate) wants_web_socket: bool,
-}
-
-impl Request {
-    /// What a guest sends to an object.
-    pub(crate) fn from_guest(request: WitRequest) -> Self {
-        let wants_web_socket = request.headers.iter().any(|(name, value)| {
-            name.eq_ignore_ascii_case("upgrade")
-                && value
-                    .split(|byte| *byte == b',')
-                    .any(|word| word.trim_ascii().eq_ignore_ascii_case(b"websocket"))
-        });
-        Self {
-            method: request.method,
-            uri: request.uri,
-            headers: request.headers,
-            body: request.body,
-            peer: request.peer,
-            wants_web_socket,
-        }
-    }
-}
-
-/// The worker's response.
-#[derive(Debug)]
-pub(crate) struct Answer {
-    pub(crate) status: u16,
-    pub(crate) headers: Vec<(String, Vec<u8>)>,
-    pub(crate) body: Vec<u8>,
-    pub(crate) socket: Option<Departure>,
-    /// The socket has been taken out, for the instance that asked.
-    pub(crate) has_arrived: bool,
-}
-
-/// Where a response goes, or why there is none.
-pub(crate) type Reply = oneshot::Sender<Result<Answer, Fault>>;
-
-/// A request that waits for its response.
-#[derive(Debug)]
-pub(crate) struct Asked {
-    pub(crate) wants_web_socket: bool,
-    pub(crate) reply: Reply,
-}
-
-/// One thing that a turn has asked for.
-#[derive(Debug)]
-pub(crate) enum Staged {
-    /// Encoded frames for a connection: a range of [`Effects::frames`].
-    Frames {
-        socket: SocketId,
-        outbox: Arc<Outbox>,
-        range: Range<usize>,
-    },
-    /// A message from one end to the other, where both are inside the host.
-    Message {
-        to: Arc<End>,
-        message: Message,
-    },
-    /// The worker closed: the Close goes to a connection,
-    CloseWire {
-        end: Arc<End>,
-        outbox: Arc<Outbox>,
-        body: CloseBody,
-    },
-    /// or to the other end.
-    ClosePeer {
-        from: Arc<End>,
-        to: Arc<End>,
-        body: CloseBody,
-    },
-    /// Deliver messages of a socket again, or no more.
-    Pause {
-        end: Arc<End>,
-        paused: bool,
-    },
-    /// One frame for many connections.
-    Broadcast {
-        frame: Bytes,
-        to: Vec<(SocketId, Arc<Outbox>)>,
-    },
-    Respond {
-        request: u64,
-        reply: Reply,
-        answer: Box<Answer>,
-    },
-    /// A request for a durable object.
-    FetchObject {
-        token: Token,
-        address: Address,
-        name: Option<String>,
-        request: Box<Request>,
-    },
-    StartTimer {
-        token: Token,
-        delay: Duration,
-    },
-    Cancel {
-        token: Token,
-    },
-}
-
-/// What a turn has asked for, in order.
-#[derive(Debug, Default)]
-pub(crate) struct Effects {
-    pub(crate) frames: Vec<u8>,
-    /// Where the turn's own frames begin.
-    pub(crate) from: usize,
-    pub(crate) staged: Vec<Staged>,
-    /// What the turn has changed already, so that it can be taken back.
-    pub(crate) journal: Journal,
-    /// The object's auto-response from the end of the turn on, if the turn has set or removed it.
-    pub(crate) auto_response: Option<Option<Arc<AutoResponse>>>,
-    /// Bytes staged for all sockets,
-    total: usize,
-    /// of which each socket may have got these, in broadcasts,
-    broadcast: usize,
-    /// for the socket that was sent on last, and for the others.
-    current: (SocketId, usize),
-    others: HashMap<SocketId, usize>,
-    /// Sockets whose connection could not take all that the turn sent.
-    pub(crate) refused: HashMap<SocketId, (Arc<End>, Arc<Outbox>)>,
-}
-
-impl Effects {
-    /// Bytes that this turn has staged for a socket so far.
-    pub(crate) fn staged_bytes(&mut self, socket: SocketId) -> usize {
-        if self.current.0 != socket {
-            let (before, bytes) = self.current;
-            if bytes > 0 {
-                self.others.insert(before, bytes);
-            }
-            self.current = (socket, self.others.get(&socket).copied().unwrap_or(0));
-        }
-        self.current.1 + self.broadcast
-    }
-
-    /// Note that one frame goes to many. Who got it is not kept: it counts for all.
-    pub(crate) fn stage_broadcast(
-        &mut self,
-        frame: Bytes,
-        to: Vec<(SocketId, Arc<Outbox>)>,
-        limits: &Limits,
-    ) -> wasmtime::Result<()> {
-        self.broadcast += frame.len();
-        self.total += frame.len();
-        self.stage(Staged::Broadcast { frame, to }, limits)
-    }
-
-    /// Note that the frames behind `from` are for this connection.
-    pub(crate) fn stage_frames(
-        &mut self,
-        socket: SocketId,
-        outbox: Arc<Outbox>,
-        from: usize,
-        limits: &Limits,
-    ) -> wasmtime::Result<()> {
-        let to = self.frames.len();
-        self.count(socket, to - from);
-        if let Some(Staged::Frames {
-            socket: last,
-            range,
-            ..
-        }) = self.staged.last_mut()
-            && *last == socket
-        {
-            range.end = to;
-            return Ok(());
-        }
-        let staged = Staged::Frames {
-            socket,
-            outbox,
-            range: from..to,
-        };
-        self.stage(staged, limits)
-    }
-
-    pub(crate) fn count(&mut self, socket: SocketId, bytes: usize) {
-        self.staged_bytes(socket);
-        self.current.1 += bytes;
-        self.total += bytes;
-    }
-
-    /// Add to what the turn asks for. Beyond the bound the guest traps: no worker asks for that much, but a
-    /// loop does.
-    pub(crate) fn stage(&mut self, staged: Staged, limits: &Limits) -> wasmtime::Result<()> {
-        if self.staged.len() as u64 >= limits.turn_effects {
-            wasmtime::bail!(
-                "a turn asked for more than {} things (limit turn_effects)",
-                limits.turn_effects
-            );
-        }
-        self.staged.push(staged);
-        Ok(())
-    }
-
-    /// Bytes that the turn has staged so far, over all sockets.
-    pub(crate) fn total_bytes(&self) -> usize {
-        self.total
-    }
-
-    /// Begin a turn whose frames go behind what is in this buffer.
-    pub(crate) fn begin(frames: Vec<u8>) -> Self {
-        Self {
-            from: frames.len(),
-            frames,
-            ..Self::default()
-        }
-    }
-
-    /// Take back what a failed turn has changed. Gives what was in the buffer before it, and the replies that it
-    /// was about to give, for the requests are to be given to another instance.
-    pub(crate) fn undo(&mut self) -> (Vec<u8>, HashMap<u64, Reply>) {
-        let replies = std::mem::take(&mut self.staged)
-            .into_iter()
-            .filter_map(|staged| match staged {
-                Staged::Respond { request, reply, .. } => Some((request, reply)),
-                Staged::Frames { .. }
-                | Staged::Message { .. }
-                | Staged::CloseWire { .. }
-                | Staged::ClosePeer { .. }
-                | Staged::Pause { .. }
-                | Staged::Broadcast { .. }
-                | Staged::FetchObject { .. }
-                | Staged::StartTimer { .. }
-                | Staged::Cancel { .. } => None,
-            })
-            .collect();
-        let mut frames = std::mem::take(&mut self.frames);
-        frames.truncate(self.from);
-        (frames, replies)
     }
 }
 

@@ -168,7 +168,7 @@ impl Room {
                 let mut reached = 0;
                 for at in 0..count {
                     ws.send(format!("own {at}"))?;
-                    reached += self.state.broadcast(&format!("all {at}")).send()?;
+                    reached += self.state.broadcast(format!("all {at}")).send()?;
                 }
                 Ok(reached)
             }),

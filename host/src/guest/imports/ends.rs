@@ -7,8 +7,9 @@ use wasmtime::component::Resource;
 
 use super::{GuestState, WitError};
 use crate::config::size;
+use crate::guest::effects::Staged;
 use crate::guest::journal::Change;
-use crate::guest::store::{Handle, Staged};
+use crate::guest::store::Handle;
 use crate::socket::End;
 use crate::socket::end::{ClaimError, Link};
 use crate::socket::message::{BadClose, check_close};

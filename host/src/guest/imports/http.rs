@@ -4,7 +4,8 @@ use std::collections::hash_map::Entry;
 
 use super::wit::http::{Host, RequestResult, ResponseResult};
 use super::{GuestState, WitError};
-use crate::guest::store::{Answer, Staged};
+use crate::guest::effects::Staged;
+use crate::guest::request::Answer;
 use crate::socket::Departure;
 
 impl Host for GuestState {

@@ -2,7 +2,8 @@
 
 use super::wit::objects::{Host, Request as WitRequest};
 use super::{GuestState, WitError};
-use crate::guest::store::{Request, Staged, Token};
+use crate::guest::effects::Staged;
+use crate::guest::request::{Request, Token};
 use crate::namespace::Class;
 use crate::object;
 use crate::storage::Address;

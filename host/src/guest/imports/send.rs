@@ -10,7 +10,8 @@ use wasmtime::component::{ComponentType, Lift, Linker, Resource, WasmList, WasmS
 use super::wit::types::MessageResult;
 use super::{GuestState, WitError};
 use crate::config::size;
-use crate::guest::store::{Handle, Staged};
+use crate::guest::effects::Staged;
+use crate::guest::store::Handle;
 use crate::socket::codec;
 use crate::socket::end::Link;
 use crate::socket::state::SendVerdict;

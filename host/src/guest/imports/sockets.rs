@@ -12,8 +12,9 @@ use super::wit::sockets::{
 use super::wit::types::MessageResult;
 use super::{GuestState, WitError, send};
 use crate::config::size;
+use crate::guest::effects::Staged;
 use crate::guest::journal::Change;
-use crate::guest::store::{Handle, Staged};
+use crate::guest::store::Handle;
 use crate::socket::outbox::KeepAlive;
 use crate::socket::{End, ReadyState, SocketId};
 

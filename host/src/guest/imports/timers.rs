@@ -4,7 +4,8 @@ use std::time::Duration;
 
 use super::wit::timers::Host;
 use super::{GuestState, WitError};
-use crate::guest::store::{Staged, Token};
+use crate::guest::effects::Staged;
+use crate::guest::request::Token;
 
 impl Host for GuestState {
     fn start(&mut self, delay_ms: u64) -> wasmtime::Result<Result<Token, WitError>> {

@@ -1,0 +1,138 @@
+//! Owns events: what a session's inbox keeps, and how each is lowered for the guest, where it lies.
+
+use wasmtime::component::Resource;
+
+use super::bindings::exports::pairway::worker::events as wit;
+use super::bindings::pairway;
+use super::bindings::pairway::worker::types::{
+    CloseInfo as WitCloseInfo, ErrorParam, MessageParam,
+};
+use super::request::{Answer, Reply, Request, Token};
+use super::store::Handle;
+use crate::object::{AlarmInfo, Object};
+use crate::socket::{MessageRef, SocketEvent, SocketId};
+
+/// One thing that happened, as a session's inbox keeps it.
+#[derive(Debug)]
+pub(crate) enum Event {
+    Start,
+    Fetch {
+        request: Box<Request>,
+        /// Taken when the instance learns of the request, and given back if its turn fails.
+        reply: Option<Reply>,
+        /// By which the instance knows the request.
+        id: u64,
+    },
+    Socket(SocketId, SocketEvent),
+    /// The object's alarm may be due: to be looked up before anybody is woken.
+    AlarmDue,
+    Alarm(AlarmInfo),
+    Completed(Token, Outcome),
+}
+
+/// How a split operation ended.
+#[derive(Debug)]
+pub(crate) enum Outcome {
+    /// The timer's time has come.
+    Done,
+    /// The response of a request; its socket is taken when the instance learns of it.
+    Response(Box<Answer>),
+    Failed(String),
+    /// There was no instance to be had for it.
+    Overloaded(String),
+}
+
+pub(super) type Headers<'a> = Vec<(&'a str, &'a [u8])>;
+
+pub(super) fn header_list(event: &Event) -> Option<Headers<'_>> {
+    let headers = match event {
+        Event::Fetch { request, .. } => &request.headers,
+        Event::Completed(_, Outcome::Response(answer)) => &answer.headers,
+        Event::Start
+        | Event::Socket(..)
+        | Event::AlarmDue
+        | Event::Alarm(_)
+        | Event::Completed(..) => return None,
+    };
+    Some(
+        headers
+            .iter()
+            .map(|(name, value)| (name.as_str(), value.as_slice()))
+            .collect(),
+    )
+}
+
+/// An event as the guest gets it. Each request and each response takes the next of the header lists, and each
+/// response that came with a socket the next of the handles.
+pub(super) fn lower<'a>(
+    event: &'a Event,
+    object: Option<&'a Object>,
+    headers: &mut impl Iterator<Item = &'a Headers<'a>>,
+    arrivals: &mut impl Iterator<Item = Resource<Handle>>,
+) -> Option<wit::Event<'a>> {
+    let mut next_headers = || headers.next().expect("header_list() gave one to each");
+    Some(match event {
+        Event::Start => wit::Event::Start(match object {
+            None => wit::InstanceKind::Worker,
+            Some(object) => wit::InstanceKind::Object(wit::ObjectInfo {
+                class_name: &object.address.class,
+                id: &object.address.id,
+                name: object.name(),
+            }),
+        }),
+        Event::Fetch { request, id, .. } => wit::Event::Fetch((
+            *id,
+            pairway::worker::http::RequestParam {
+                method: &request.method,
+                uri: &request.uri,
+                headers: next_headers(),
+                body: &request.body,
+                peer: request.peer.as_deref(),
+            },
+        )),
+        Event::AlarmDue => return None,
+        Event::Alarm(info) => wit::Event::Alarm(wit::AlarmInfo {
+            scheduled_time: info.scheduled_ms,
+            retry_count: info.retry_count,
+        }),
+        Event::Completed(token, outcome) => wit::Event::Completed((
+            *token,
+            match outcome {
+                Outcome::Done => wit::Outcome::Done,
+                Outcome::Failed(text) => wit::Outcome::Failed(ErrorParam::Other(text)),
+                Outcome::Overloaded(text) => wit::Outcome::Failed(ErrorParam::Overloaded(text)),
+                Outcome::Response(answer) => {
+                    wit::Outcome::Response(pairway::worker::http::ResponseParam {
+                        status: answer.status,
+                        headers: next_headers(),
+                        body: &answer.body,
+                        socket: answer
+                            .has_arrived
+                            .then(|| arrivals.next().expect("begin() made a handle for each")),
+                    })
+                }
+            },
+        )),
+        Event::Socket(id, SocketEvent::Message(message)) => wit_message(*id, message.as_ref()),
+        Event::Socket(id, SocketEvent::Close(info)) => wit::Event::Close((
+            *id,
+            WitCloseInfo {
+                code: info.code,
+                reason: &info.reason,
+                was_clean: info.was_clean,
+            },
+        )),
+        Event::Socket(id, SocketEvent::Error(text)) => wit::Event::Error((*id, text)),
+        Event::Socket(id, SocketEvent::Drain) => wit::Event::Drain(*id),
+    })
+}
+
+pub(super) fn wit_message(socket: SocketId, message: MessageRef<'_>) -> wit::Event<'_> {
+    wit::Event::Message((
+        socket,
+        match message {
+            MessageRef::Text(text) => MessageParam::Text(text),
+            MessageRef::Binary(bytes) => MessageParam::Binary(bytes),
+        },
+    ))
+}

@@ -1,0 +1,63 @@
+//! Owns requests and responses as they pass between a worker and whoever asks it. Knows nothing of HTTP connections.
+
+use tokio::sync::oneshot;
+
+use super::bindings::pairway::worker::http::RequestResult as WitRequest;
+use crate::error::Fault;
+use crate::socket::Departure;
+
+/// Names a split operation; see `token` in `wit/types.wit`.
+pub(crate) type Token = u64;
+
+/// A request for the worker.
+#[derive(Debug)]
+pub(crate) struct Request {
+    pub(crate) method: String,
+    pub(crate) uri: String,
+    pub(crate) headers: Vec<(String, Vec<u8>)>,
+    pub(crate) body: Vec<u8>,
+    pub(crate) peer: Option<String>,
+    /// Whether it asks for a WebSocket; else a 101 cannot answer it.
+    pub(crate) wants_web_socket: bool,
+}
+
+impl Request {
+    /// What a guest sends to an object.
+    pub(crate) fn from_guest(request: WitRequest) -> Self {
+        let wants_web_socket = request.headers.iter().any(|(name, value)| {
+            name.eq_ignore_ascii_case("upgrade")
+                && value
+                    .split(|byte| *byte == b',')
+                    .any(|word| word.trim_ascii().eq_ignore_ascii_case(b"websocket"))
+        });
+        Self {
+            method: request.method,
+            uri: request.uri,
+            headers: request.headers,
+            body: request.body,
+            peer: request.peer,
+            wants_web_socket,
+        }
+    }
+}
+
+/// The worker's response.
+#[derive(Debug)]
+pub(crate) struct Answer {
+    pub(crate) status: u16,
+    pub(crate) headers: Vec<(String, Vec<u8>)>,
+    pub(crate) body: Vec<u8>,
+    pub(crate) socket: Option<Departure>,
+    /// The socket has been taken out, for the instance that asked.
+    pub(crate) has_arrived: bool,
+}
+
+/// Where a response goes, or why there is none.
+pub(crate) type Reply = oneshot::Sender<Result<Answer, Fault>>;
+
+/// A request that waits for its response.
+#[derive(Debug)]
+pub(crate) struct Asked {
+    pub(crate) wants_web_socket: bool,
+    pub(crate) reply: Reply,
+}
