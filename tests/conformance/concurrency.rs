@@ -23,7 +23,12 @@ async fn handlers_begin_in_the_order_of_the_wire_and_overlap_at_their_awaits() {
 async fn two_thousand_messages_in_one_go_are_handled_in_their_order() {
     let host = Host::start(VAULT).await;
     let mut client = Client::connect(host.address, "/a").await;
-    let text = |at: u32| format!("sleep {} {at}", if at % 2 == 0 { 0 } else { 100_000 });
+    let text = |at: u32| {
+        format!(
+            "sleep {} {at}",
+            if at.is_multiple_of(2) { 0 } else { 100_000 }
+        )
+    };
     client.send_all((0..2_000).map(text)).await;
     let mut at = 0;
     while at < 2_000 {

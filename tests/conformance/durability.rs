@@ -12,7 +12,7 @@ use crate::support::{Binary, Client, Folder, Host, Raw, config, get, load, until
 
 async fn on(folder: &Folder) -> Host {
     Host::with(LEDGER, |config| {
-        config.data_dir = Some(folder.path().to_owned())
+        config.data_dir = Some(folder.path().to_owned());
     })
     .await
 }
@@ -83,7 +83,7 @@ async fn an_object_that_only_reads_leaves_no_file() {
     let folder = Folder::new("reads");
     let host = on(&folder).await;
     get(host.address, "/a/get/a").await.expect(200, "None");
-    assert_eq!(databases(folder.path()), [PathBuf::new(); 0]);
+    assert!(databases(folder.path()).is_empty());
     get(host.address, "/a/put/a/1").await.expect(200, "done");
     assert_eq!(databases(folder.path()).len(), 1);
     get(host.address, "/a/wipe").await.expect(200, "done");

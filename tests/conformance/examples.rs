@@ -173,7 +173,7 @@ async fn chat_keeps_its_history_over_a_restart_of_the_host() {
     let texts = ["one", "two"];
     for (at, text) in texts.into_iter().enumerate() {
         let host = Host::with(EXAMPLE_CHAT, |config| {
-            config.data_dir = Some(folder.path().to_owned())
+            config.data_dir = Some(folder.path().to_owned());
         })
         .await;
         let (mut ada, welcome) = Member::join(&host, "Ada").await;
@@ -193,7 +193,7 @@ async fn chat_keeps_its_history_over_a_restart_of_the_host() {
 #[tokio::test]
 async fn counter_counts_each_name_for_itself_and_shows_who_watches() {
     let host = Host::with(EXAMPLE_COUNTER, |config| {
-        config.limits.hibernate_after_ms = 50
+        config.limits.hibernate_after_ms = 50;
     })
     .await;
     let mut live = Client::connect(host.address, "/tea/live").await;

@@ -41,9 +41,3 @@ pub(crate) struct Line {
     /// Milliseconds since 1970.
     pub(crate) at: u64,
 }
-
-/// What is left with a socket, and outlives the room's instance.
-#[derive(Debug, Serialize, Deserialize)]
-pub(crate) struct Member {
-    pub(crate) name: String,
-}

@@ -1,8 +1,8 @@
-//! A room: its members are its sockets, its history is in its storage. Whoever has the same name is the same member,
-//! be it in another tab or over a new connection.
+//! A room: its members are its sockets, each with its name attached, and its history is in its storage. Whoever has the
+//! same name is the same member, be it in another tab or over a new connection.
 
 use crate::limits::{self, HISTORY, Pace};
-use crate::protocol::{Command, Event, Line, Member};
+use crate::protocol::{Command, Event, Line};
 use pairway::*;
 use std::cell::RefCell;
 use std::collections::{BTreeSet, HashMap};
@@ -65,18 +65,11 @@ impl Room {
             self.tell(&Event::Joined { name })?;
         }
         let WebSocketPair { client, server } = WebSocketPair::new()?;
-        let member = Member {
-            name: name.to_owned(),
-        };
-        self.state
-            .accept_websocket(&server)
-            .tag(MEMBER)
-            .attach(&member)?;
-        server.send(Message::from_json(&Event::Welcome {
-            you: name,
-            here: &here,
-            history: &self.history()?,
-        })?)?;
+        let accept = self.state.accept_websocket(&server);
+        accept.tag(MEMBER).attach(name)?;
+        let history = &self.history()?;
+        let (you, here) = (name, &here);
+        server.send(Message::from_json(&Event::Welcome { you, here, history })?)?;
         Response::from_websocket(client)
     }
 
@@ -91,9 +84,7 @@ impl Room {
     }
 
     fn say(&self, ws: &WebSocket, text: String) -> Result<()> {
-        let Some(Member { name }) = ws.deserialize_attachment()? else {
-            return Ok(());
-        };
+        let name = ws.deserialize_attachment()?.unwrap_or_default();
         let at = now_ms();
         let line = Line { name, text, at };
         self.remember(&line)?;
@@ -104,18 +95,17 @@ impl Room {
         self.paces.borrow_mut().remove(&ws.id());
         // A socket that ends is listed a little longer. Without the tag it is no member.
         ws.remove_tag(MEMBER)?;
-        match ws.deserialize_attachment()? {
-            Some(Member { name }) if !self.here()?.contains(&name) => {
-                self.tell(&Event::Left { name: &name })
-            }
-            _ => Ok(()),
+        let name: String = ws.deserialize_attachment()?.unwrap_or_default();
+        if self.here()?.contains(&name) {
+            return Ok(());
         }
+        self.tell(&Event::Left { name: &name })
     }
 
     fn here(&self) -> Result<BTreeSet<String>> {
         let members = self.state.get_websockets_with_tag(MEMBER).into_iter();
-        let members = members.filter_map(|ws| ws.deserialize_attachment::<Member>().transpose());
-        members.map(|member| Ok(member?.name)).collect()
+        let names = members.filter_map(|ws| ws.deserialize_attachment().transpose());
+        names.collect()
     }
 
     fn tell(&self, event: &Event<'_>) -> Result<()> {
@@ -136,10 +126,8 @@ impl Room {
     }
 
     fn history(&self) -> Result<Vec<Line>> {
-        let storage = self.state.storage();
-        let lines = storage
-            .kv()
-            .list_with_options(ListOptions::new().prefix("line:"))?;
+        let all = ListOptions::new().prefix("line:");
+        let lines = self.state.storage().kv().list_with_options(all)?;
         Ok(lines.into_iter().map(|(_, line)| line).collect())
     }
 }

@@ -5,7 +5,6 @@ use crate::limits::{self, Pace};
 use crate::room::Room;
 use pairway::*;
 use serde::Deserialize;
-use std::time::Duration;
 
 /// An event as the page reads it.
 #[derive(Debug, PartialEq, Deserialize)]
@@ -221,6 +220,5 @@ fn the_page_is_served_for_the_chat_and_for_each_room() {
         assert_eq!(status("/room/lobby/socket?name=Ada").await, 426);
         assert_eq!(status("/room/Not%20a%20room").await, 404);
         assert_eq!(status("/elsewhere").await, 404);
-        assert!(testing::elapsed() < Duration::from_secs(1));
     });
 }
