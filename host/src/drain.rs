@@ -12,6 +12,9 @@ use tokio_util::task::TaskTracker;
 use crate::socket::outbox::Order;
 use crate::socket::{CloseCode, End, Outbox, SocketId};
 
+/// For tasks that have been told to end at once. One that is inside a turn may take longer, and is left behind.
+const LAST_LOOK: Duration = Duration::from_millis(500);
+
 /// Everything that is open on one server.
 #[derive(Debug, Default)]
 pub(crate) struct Drain {
@@ -101,6 +104,8 @@ impl Drain {
         for (_, outbox) in self.sockets().values() {
             outbox.order(Order::Drop);
         }
+        // They end at their next look, and with them what they hold: the data directory above all.
+        drop(timeout(LAST_LOOK, self.tasks.wait()).await);
         left
     }
 }

@@ -130,6 +130,9 @@ fn settings(config: &Config) -> Result<wasmtime::Config, Error> {
     settings.epoch_interruption(true);
     settings.max_wasm_stack(size(limits.stack_bytes));
     settings.async_stack_size(size(limits.stack_bytes) + 512 * 1024);
+    // A stack is given back to the system with its instance: the pages that thousands of hibernated objects once touched
+    // would stay otherwise, some twelve kilobytes each.
+    settings.async_stack_zeroing(true);
     settings.wasm_backtrace_max_frames(std::num::NonZeroUsize::new(20));
     let instances = u32::try_from(limits.instances).unwrap_or(u32::MAX);
     let mut pool = PoolingAllocationConfig::default();
@@ -140,6 +143,7 @@ fn settings(config: &Config) -> Result<wasmtime::Config, Error> {
         .total_tables(instances.saturating_mul(4))
         // Every live store keeps its fiber stack, running or not.
         .total_stacks(instances)
+        .async_stack_keep_resident(0)
         .total_gc_heaps(0)
         .max_core_instances_per_component(64)
         .max_component_instance_size(1 << 20)
