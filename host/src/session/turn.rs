@@ -262,7 +262,12 @@ impl Session {
             Some(_) => roster.wait().await,
             None => roster.take().await,
         };
-        let place = place.inspect_err(|fault| self.report(fault))?;
+        let place = place.inspect_err(|fault| {
+            // The end of a stateless session is reported where it ends.
+            if self.object.is_some() {
+                self.report(fault);
+            }
+        })?;
         let owner: Weak<dyn Owner> = self.me.clone();
         let made = Instance::new(
             Arc::clone(&self.context.component),
