@@ -2,7 +2,6 @@
 
 use tokio::sync::oneshot;
 
-use super::bindings::pairway::worker::http::RequestResult as WitRequest;
 use crate::error::Fault;
 use crate::socket::Departure;
 
@@ -19,26 +18,6 @@ pub(crate) struct Request {
     pub(crate) peer: Option<String>,
     /// Whether it asks for a WebSocket; else a 101 cannot answer it.
     pub(crate) wants_web_socket: bool,
-}
-
-impl Request {
-    /// What a guest sends to an object.
-    pub(crate) fn from_guest(request: WitRequest) -> Self {
-        let wants_web_socket = request.headers.iter().any(|(name, value)| {
-            name.eq_ignore_ascii_case("upgrade")
-                && value
-                    .split(|byte| *byte == b',')
-                    .any(|word| word.trim_ascii().eq_ignore_ascii_case(b"websocket"))
-        });
-        Self {
-            method: request.method,
-            uri: request.uri,
-            headers: request.headers,
-            body: request.body,
-            peer: request.peer,
-            wants_web_socket,
-        }
-    }
 }
 
 /// The worker's response.

@@ -75,9 +75,27 @@ impl Host for GuestState {
                 id: id.into(),
             },
             name,
-            request: Box::new(Request::from_guest(request)),
+            request: Box::new(to_request(request)),
         };
         self.effects.stage(staged, &self.host.limits)?;
         Ok(Ok(token))
+    }
+}
+
+/// What a guest sends to an object.
+fn to_request(request: WitRequest) -> Request {
+    let wants_web_socket = request.headers.iter().any(|(name, value)| {
+        name.eq_ignore_ascii_case("upgrade")
+            && value
+                .split(|byte| *byte == b',')
+                .any(|word| word.trim_ascii().eq_ignore_ascii_case(b"websocket"))
+    });
+    Request {
+        method: request.method,
+        uri: request.uri,
+        headers: request.headers,
+        body: request.body,
+        peer: request.peer,
+        wants_web_socket,
     }
 }
