@@ -77,7 +77,7 @@ const fn ping_pong(opcode: Opcode, bytes: usize, connections: usize) -> Echo {
 const fn room(subscribers: usize) -> Fanout {
     Fanout {
         subscribers,
-        publishers: 4,
+        publishers: 8,
     }
 }
 

@@ -67,6 +67,9 @@ struct Arguments {
     /// How often each cell is measured on each server [default: 11, or 3 when quick].
     #[arg(long)]
     reps: Option<usize>,
+    /// For how long, in milliseconds [default: 400, or 150 when quick]: longer for a look with a profiler.
+    #[arg(long)]
+    millis: Option<u64>,
     /// Fewer and shorter repetitions: to see that it works, not how fast.
     #[arg(long)]
     quick: bool,
@@ -149,7 +152,7 @@ fn plan(arguments: &Arguments) -> Result<Plan> {
         sizes,
         times: Times {
             warm_up: Duration::from_millis(warm_up),
-            measured: Duration::from_millis(measured),
+            measured: Duration::from_millis(arguments.millis.unwrap_or(measured)),
         },
     })
 }
