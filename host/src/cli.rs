@@ -10,12 +10,12 @@ use std::process::ExitCode;
 
 use anyhow::{Context, Result};
 use clap::{Args, Parser, Subcommand, ValueEnum};
-use pairway_host::{Config, DurableObject, Limits, Server, Worker};
+use pairway_host::{Config, DurableObject, Limits, Server, Tls, TlsReloader, Worker};
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::oneshot;
 use tracing_subscriber::EnvFilter;
 
-use self::file::File;
+use self::file::{File, TlsFiles};
 
 /// Where durable objects keep their storage unless something else is said.
 const DATA_DIR: &str = ".pairway";
@@ -66,6 +66,34 @@ struct Serve {
     /// Keep the storage of durable objects in memory: it ends with the process.
     #[arg(long, conflicts_with = "data_dir")]
     no_data_dir: bool,
+    /// The server's certificate as PEM, followed by those between it and the authority. Read again at SIGHUP.
+    #[arg(
+        long,
+        env = "PAIRWAY_TLS_CERT",
+        value_name = "FILE",
+        requires = "tls_key"
+    )]
+    tls_cert: Option<PathBuf>,
+    /// The private key of the certificate, as PEM.
+    #[arg(
+        long,
+        env = "PAIRWAY_TLS_KEY",
+        value_name = "FILE",
+        requires = "tls_cert"
+    )]
+    tls_key: Option<PathBuf>,
+    /// Serve with a certificate for localhost that is made at the start, for development; and leave it in FILE, so
+    /// that clients can be told to believe it.
+    #[arg(long, value_name = "FILE", num_args = 0..=1, require_equals = true, conflicts_with = "tls_cert")]
+    tls_self_signed: Option<Option<PathBuf>>,
+    /// Let the worker reach a host, as wss://example.com or http://localhost:8080. May be given several times; see
+    /// `[outbound]` in the README. It reaches none unless given.
+    #[arg(long = "allow-host", value_name = "SCHEME://HOST[:PORT]")]
+    allowed_hosts: Vec<String>,
+    /// Believe the certificate authorities in this PEM file when the worker connects, beside the system's. May be
+    /// given several times.
+    #[arg(long = "outbound-ca", value_name = "FILE")]
+    outbound_ca_files: Vec<PathBuf>,
     /// Set a limit, such as message_bytes=1048576. May be given several times; see `pairway limits`.
     #[arg(long = "limit", value_name = "NAME=VALUE", value_parser = limit)]
     limits: Vec<(String, u64)>,
@@ -153,24 +181,48 @@ impl Serve {
                 hibernate_after_ms: None,
             });
         }
+        config.tls = match (&self.tls_cert, &self.tls_key, file.tls) {
+            (Some(cert), Some(key), _) => Some(Tls::Files {
+                cert: cert.clone(),
+                key: key.clone(),
+            }),
+            _ if self.tls_self_signed.is_some() => Some(Tls::SelfSigned),
+            (_, _, tls) => tls.map(|TlsFiles { cert, key }| Tls::Files { cert, key }),
+        };
+        config.outbound.allowed_hosts = file.outbound.allowed_hosts;
+        config
+            .outbound
+            .allowed_hosts
+            .extend_from_slice(&self.allowed_hosts);
+        config.outbound.ca_files = file.outbound.ca_files;
+        config
+            .outbound
+            .ca_files
+            .extend_from_slice(&self.outbound_ca_files);
         if !self.no_data_dir {
             let directory = self.data_dir.clone().or(file.data_dir);
             config.data_dir = Some(directory.unwrap_or_else(|| PathBuf::from(DATA_DIR)));
         }
-        if !self.no_cache {
-            config.cache_dir = self.cache_dir.clone().or_else(default_cache_dir);
-        }
-        if let Some(directory) = &config.cache_dir {
-            std::fs::create_dir_all(directory).with_context(|| {
-                format!(
-                    "cannot make the component cache {} (choose another with --cache-dir, or --no-cache)",
-                    directory.display()
-                )
-            })?;
-            // Wasmtime wants it absolute.
-            config.cache_dir = Some(directory.canonicalize()?);
-        }
+        config.cache_dir = self.cache_dir()?;
         Ok((worker, config))
+    }
+
+    /// The component cache, which is made if it is not there.
+    fn cache_dir(&self) -> Result<Option<PathBuf>> {
+        if self.no_cache {
+            return Ok(None);
+        }
+        let Some(directory) = self.cache_dir.clone().or_else(default_cache_dir) else {
+            return Ok(None);
+        };
+        std::fs::create_dir_all(&directory).with_context(|| {
+            format!(
+                "cannot make the component cache {} (choose another with --cache-dir, or --no-cache)",
+                directory.display()
+            )
+        })?;
+        // Wasmtime wants it absolute.
+        Ok(Some(directory.canonicalize()?))
     }
 
     fn runtime(&self) -> Result<tokio::runtime::Runtime> {
@@ -238,7 +290,13 @@ async fn run_server(serve: &Serve) -> Result<ExitCode> {
     let worker = Worker::load(&worker, &config)?;
     let name = worker.name().to_owned();
     let server = Server::bind(worker, &config).await?;
-    announce(&name, server.local_addr());
+    if let (Some(pem), Some(Some(path))) = (server.self_signed_pem(), &serve.tls_self_signed) {
+        std::fs::write(path, pem).with_context(|| format!("cannot write {}", path.display()))?;
+    }
+    if let Some(reloader) = server.tls_reloader() {
+        reload_at_hangup(reloader)?;
+    }
+    announce(&name, server.local_addr(), config.tls.is_some());
     let serving = server.serve(async {
         drop(first.await);
     });
@@ -253,6 +311,23 @@ async fn run_server(serve: &Serve) -> Result<ExitCode> {
             Ok(ExitCode::FAILURE)
         }
     }
+}
+
+/// Read the certificate again at each SIGHUP. One that cannot be used changes nothing.
+fn reload_at_hangup(reloader: TlsReloader) -> Result<()> {
+    let mut hangup = signal(SignalKind::hangup())?;
+    tokio::spawn(async move {
+        while hangup.recv().await.is_some() {
+            let reloader = reloader.clone();
+            let reloaded = tokio::task::spawn_blocking(move || reloader.reload()).await;
+            match reloaded {
+                Ok(Ok(())) => tracing::info!("the certificate was read again"),
+                Ok(Err(error)) => tracing::error!("the certificate stays as it was: {error}"),
+                Err(error) => tracing::error!("the certificate was not read again: {error}"),
+            }
+        }
+    });
+    Ok(())
 }
 
 /// What is done at the first signal that asks for an end, and what at the second. One task hears both, so that
@@ -283,8 +358,9 @@ fn catch_signals() -> Result<(oneshot::Receiver<()>, oneshot::Receiver<()>)> {
     clippy::print_stdout,
     reason = "the address is what the command has to say, for people and scripts"
 )]
-fn announce(name: &str, addr: SocketAddr) {
-    println!("pairway: serving {name} on http://{addr}");
+fn announce(name: &str, addr: SocketAddr, is_tls: bool) {
+    let scheme = if is_tls { "https" } else { "http" };
+    println!("pairway: serving {name} on {scheme}://{addr}");
 }
 
 #[expect(

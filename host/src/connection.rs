@@ -10,11 +10,9 @@ use std::future::poll_fn;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
-use std::time::Duration;
 
 use bytes::Bytes;
 use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt, ReadBuf};
-use tokio::net::TcpStream;
 use tokio::time::{Instant, Sleep, timeout};
 
 use self::keep_alive::{Silence, Watch};
@@ -25,6 +23,7 @@ use crate::socket::decode::Decoder;
 use crate::socket::frames::Frames;
 use crate::socket::outbox::Order;
 use crate::socket::{CloseCode, End, Outbox, codec};
+use crate::stream::Stream;
 
 /// What a connection is told to do next.
 enum Input {
@@ -47,7 +46,7 @@ enum Deadline {
 /// One WebSocket connection.
 #[derive(Debug)]
 pub(crate) struct Connection {
-    stream: TcpStream,
+    stream: Stream,
     end: Arc<End>,
     outbox: Arc<Outbox>,
     limits: Arc<Limits>,
@@ -55,6 +54,8 @@ pub(crate) struct Connection {
     decoder: Decoder,
     /// Frames that the operating system did not take at once.
     pending: Frames,
+    /// The stream itself may hold what it has taken, as TLS does.
+    is_unflushed: bool,
     order: Order,
     deadline: Option<(Deadline, Pin<Box<Sleep>>)>,
     /// Pings a silent peer, if the worker or the operator asked for it.
@@ -65,13 +66,13 @@ pub(crate) struct Connection {
 
 impl Connection {
     pub(crate) fn new(
-        stream: TcpStream,
+        stream: Stream,
         end: Arc<End>,
         outbox: Arc<Outbox>,
         limits: Arc<Limits>,
         counters: Arc<Counters>,
     ) -> Self {
-        let decoder = Decoder::new(size(limits.message_bytes));
+        let decoder = Decoder::new(outbox.role(), size(limits.message_bytes));
         Self {
             stream,
             end,
@@ -80,6 +81,7 @@ impl Connection {
             counters,
             decoder,
             pending: Frames::default(),
+            is_unflushed: false,
             order: Order::GoOn,
             deadline: None,
             watch: None,
@@ -118,23 +120,30 @@ impl Connection {
             if self.order == Order::Drop {
                 return Err(Lost);
             }
-            if self.order == Order::End && self.pending.is_empty() {
+            if self.is_done() {
                 return Ok(());
             }
         }
+    }
+
+    /// All is written that was to be written before the end.
+    fn is_done(&self) -> bool {
+        self.order == Order::End && self.pending.is_empty() && !self.is_unflushed
     }
 
     fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Result<Input, Lost>> {
         let order_before = self.order;
         let wake = self.outbox.take(cx, &mut self.pending);
         self.order = self.order.max(wake.order);
+        if self.is_closed_by_peer && self.order == Order::AwaitClose {
+            self.order = Order::End;
+        }
         if Watch::keep(&mut self.watch, wake.keep_alive) {
             self.poll_watch(cx)?;
         }
         self.poll_write(cx)?;
         self.set_deadline(wake.refused);
-        let is_done = self.order == Order::End && self.pending.is_empty();
-        if is_done || self.order > order_before {
+        if self.is_done() || self.order > order_before {
             // The caller sees what there is to do.
             return Poll::Ready(Ok(Input::Told));
         }
@@ -179,7 +188,7 @@ impl Connection {
                 Silence::Short => {}
                 Silence::Ping if self.order == Order::GoOn => {
                     let mut ping = Vec::new();
-                    codec::ping(&mut ping);
+                    codec::ping(self.outbox.role(), &mut ping);
                     self.outbox.own(ping.len());
                     self.pending.push(&ping);
                     self.counters.pings.add(1);
@@ -209,7 +218,7 @@ impl Connection {
 
     /// More waits for the worker than is to be kept.
     fn is_held(&self) -> bool {
-        self.end.waiting_bytes() > size(self.limits.held_bytes)
+        self.end.is_held(size(self.limits.held_bytes))
     }
 
     fn set_deadline(&mut self, is_refused: bool) {
@@ -256,6 +265,7 @@ impl Connection {
                 Poll::Pending => return Ok(()),
                 Poll::Ready(Ok(bytes)) if bytes > 0 => {
                     self.pending.advance(bytes);
+                    self.is_unflushed = self.stream.holds_bytes();
                     self.note_written(bytes);
                     if self.order > Order::GoOn {
                         // The peer cannot answer a Close that waits behind what it is still reading.
@@ -263,6 +273,13 @@ impl Connection {
                     }
                 }
                 Poll::Ready(_) => return Err(Lost),
+            }
+        }
+        if self.is_unflushed {
+            match Pin::new(&mut self.stream).poll_flush(cx) {
+                Poll::Pending => {}
+                Poll::Ready(Ok(())) => self.is_unflushed = false,
+                Poll::Ready(Err(_)) => return Err(Lost),
             }
         }
         Ok(())
@@ -293,7 +310,9 @@ impl Connection {
     /// End the stream so that what was written last is read: a stream that is closed with bytes unread is
     /// reset, and a reset can overtake our Close.
     async fn linger(mut self) {
-        if self.stream.shutdown().await.is_err() {
+        let time = millis(self.limits.linger_ms);
+        // TLS says goodbye, for which the peer has to read.
+        if !matches!(timeout(time, self.stream.shutdown()).await, Ok(Ok(()))) {
             return;
         }
         let mut work = Work::take();
@@ -307,7 +326,7 @@ impl Connection {
             }
         });
         // Whether it came to its end or not, the connection is over now.
-        drop(timeout(Duration::from_millis(self.limits.linger_ms), drain).await);
+        drop(timeout(time, drain).await);
         work.put_back();
     }
 }

@@ -36,6 +36,10 @@ counters! {
     sockets;
     /// WebSockets open.
     sockets_live;
+    /// Connections to other servers that the worker asked for.
+    outbound;
+    /// Connections to other servers that are open, or being opened.
+    outbound_live;
     /// Instances made.
     instances;
     /// Instances alive.

@@ -68,7 +68,7 @@ impl Drain {
         self.sockets()
             .insert(end.id(), (Arc::clone(end), Arc::clone(outbox)));
         if self.begun.is_cancelled() {
-            going_away(end);
+            going_away(end, outbox);
         }
         OpenSocket {
             drain: Arc::clone(self),
@@ -92,8 +92,8 @@ impl Drain {
         self.begun.cancel();
         self.tasks.close();
         let open: Vec<_> = self.sockets().values().cloned().collect();
-        for (end, _) in &open {
-            going_away(end);
+        for (end, outbox) in &open {
+            going_away(end, outbox);
         }
         drop(open);
         if timeout(within, self.tasks.wait()).await.is_ok() {
@@ -110,9 +110,10 @@ impl Drain {
     }
 }
 
-fn going_away(end: &End) {
-    end.close_by_host(&Some((
+fn going_away(end: &End, outbox: &Outbox) {
+    let body = Some((
         CloseCode::GOING_AWAY,
         "the server is shutting down".to_owned(),
-    )));
+    ));
+    end.close_by_host(&body, outbox);
 }

@@ -15,6 +15,7 @@ use crate::object::Object;
 use crate::placement::{Epoch, InProcess, Placement};
 use crate::session::{Context, Directory, Hold, NoAnswer, Roster, Session};
 use crate::storage::{Address, Bounds, MemoryStorage, SqliteStorage, Storage, StorageError};
+use crate::upstream::Upstream;
 
 /// What there is to say about one object.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -56,6 +57,7 @@ impl Objects {
     pub(crate) fn new(
         component: Arc<Component>,
         host: Host,
+        upstream: Arc<Upstream>,
         config: &Config,
     ) -> Result<Arc<Self>, Error> {
         let storage = open(&host, config).map_err(|error| Error::Storage(error.to_string()))?;
@@ -80,6 +82,7 @@ impl Objects {
                 roster,
                 alarms,
                 directory: me.clone(),
+                upstream,
             }),
             storage,
             placement: Box::new(InProcess::default()),

@@ -13,12 +13,14 @@ use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
-use crate::config::{Config, millis, size};
+use crate::config::{Config, Tls, millis, size};
 use crate::counters::Counters;
 use crate::drain::Drain;
 use crate::error::Error;
 use crate::objects::{ObjectStatus, Objects};
 use crate::service::{Place, Service};
+use crate::stream::Stream;
+use crate::tls::{Acceptor, Certificate, SelfSigned};
 use crate::worker::{Sessions, Worker};
 
 /// How long accepting pauses when descriptors have run out and none has been given back.
@@ -32,6 +34,7 @@ pub struct Server {
     sessions: Arc<Sessions>,
     drain: Arc<Drain>,
     places: Arc<Semaphore>,
+    tls: Option<Arc<Acceptor>>,
 }
 
 /// Looks at a server's durable objects, also while it serves.
@@ -43,6 +46,21 @@ impl Inspector {
     #[must_use]
     pub fn list(&self) -> Vec<ObjectStatus> {
         self.0.status()
+    }
+}
+
+/// Replaces the certificate of a server, also while it serves.
+#[derive(Debug, Clone)]
+pub struct TlsReloader(Arc<Acceptor>);
+
+impl TlsReloader {
+    /// Read certificate and key again, for the connections to come. It reads files, and blocks the thread meanwhile.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Config`] names the file and says what is wrong; the certificate stays the one it was.
+    pub fn reload(&self) -> Result<(), Error> {
+        self.0.reload()
     }
 }
 
@@ -59,7 +77,9 @@ impl Server {
             addr: config.addr,
             cause,
         };
-        let sessions = Sessions::new(&worker, config)?;
+        let drain = Arc::default();
+        let tls = acceptor(config)?.map(Arc::new);
+        let sessions = Sessions::new(&worker, config, &drain)?;
         let listener = TcpListener::bind(config.addr).await.map_err(bind)?;
         let local = listener.local_addr().map_err(bind)?;
         let places = size(config.limits.connections).min(Semaphore::MAX_PERMITS);
@@ -67,8 +87,9 @@ impl Server {
             listener,
             local,
             sessions: Arc::new(sessions),
-            drain: Arc::default(),
+            drain,
             places: Arc::new(Semaphore::new(places)),
+            tls,
         })
     }
 
@@ -88,6 +109,19 @@ impl Server {
     #[must_use]
     pub fn objects(&self) -> Inspector {
         Inspector(Arc::clone(&self.sessions.objects))
+    }
+
+    /// The certificate that was made for development ([`Tls::SelfSigned`]), in PEM and without its key: for clients
+    /// that are to believe it.
+    #[must_use]
+    pub fn self_signed_pem(&self) -> Option<&str> {
+        self.tls.as_ref()?.self_signed_pem()
+    }
+
+    /// Replaces the certificate when told to; `None` if the server has none.
+    #[must_use]
+    pub fn tls_reloader(&self) -> Option<TlsReloader> {
+        self.tls.clone().map(TlsReloader)
     }
 
     /// Serve until `shutdown` is done; then stop accepting, let responses finish, close sockets with 1001,
@@ -163,14 +197,26 @@ impl Server {
             drain: Arc::clone(&self.drain),
             peer,
             local: self.local,
+            is_tls: self.tls.is_some(),
             place: Arc::new(Place::new(Arc::clone(&self.sessions.host.counters), permit)),
         };
         let drain = Arc::clone(&self.drain);
+        let tls = self.tls.clone();
         self.drain.spawn(async move {
             // Small frames must not wait for the acknowledgement of the ones before.
             if let Err(error) = stream.set_nodelay(true) {
                 tracing::debug!(%peer, "TCP_NODELAY: {error}");
             }
+            let stream = match tls {
+                None => Stream::Tcp(stream),
+                Some(tls) => match tls.accept(stream).await {
+                    Ok(stream) => stream,
+                    Err(error) => {
+                        tracing::debug!(%peer, "TLS: {error}");
+                        return;
+                    }
+                },
+            };
             let call = service_fn(move |request| service.clone().call(request));
             let connection = http
                 .serve_connection(TokioIo::new(stream), call)
@@ -191,6 +237,19 @@ impl Server {
             }
         });
     }
+}
+
+/// What makes TLS of connections, if the configuration asks for it.
+fn acceptor(config: &Config) -> Result<Option<Acceptor>, Error> {
+    let certificate = match &config.tls {
+        None => return Ok(None),
+        Some(Tls::Files { cert, key }) => Certificate::Files {
+            chain: cert.clone(),
+            key: key.clone(),
+        },
+        Some(Tls::SelfSigned) => Certificate::SelfSigned(SelfSigned::new()?),
+    };
+    Acceptor::new(certificate, config.limits.tls_handshake_ms).map(Some)
 }
 
 /// An error of `accept` that belongs to the connection that was to be accepted.

@@ -13,7 +13,6 @@ use http_body_util::{BodyExt, Full, LengthLimitError, Limited};
 use hyper::body::Incoming;
 use hyper::upgrade::OnUpgrade;
 use hyper_util::rt::TokioIo;
-use tokio::net::TcpStream;
 use tokio::sync::OwnedSemaphorePermit;
 
 use crate::config::{millis, size};
@@ -22,8 +21,10 @@ use crate::counters::Counters;
 use crate::drain::Drain;
 use crate::guest::{Answer, Request};
 use crate::session::NoAnswer;
+use crate::socket::codec::Role;
 use crate::socket::outbox::Order;
 use crate::socket::{Departure, End, Outbox, UpgradeRequest};
+use crate::stream::Stream;
 use crate::upgrade;
 use crate::worker::{Seat, Sessions};
 
@@ -37,6 +38,8 @@ pub(crate) struct Service {
     pub(crate) peer: SocketAddr,
     pub(crate) local: SocketAddr,
     pub(crate) place: Arc<Place>,
+    /// Whether the connection is encrypted.
+    pub(crate) is_tls: bool,
 }
 
 /// One of the connections that may be open at a time.
@@ -149,9 +152,10 @@ impl Service {
         }
         let path = parts.uri.path_and_query().map_or("/", |path| path.as_str());
         let host = parts.headers.get(header::HOST);
+        let scheme = if self.is_tls { "https" } else { "http" };
         match host.and_then(|host| host.to_str().ok()) {
-            Some(host) if !host.is_empty() => format!("http://{host}{path}"),
-            _ => format!("http://{}{path}", self.local),
+            Some(host) if !host.is_empty() => format!("{scheme}://{host}{path}"),
+            _ => format!("{scheme}://{}{path}", self.local),
         }
     }
 
@@ -200,10 +204,13 @@ impl Service {
             return;
         };
         let stream = upgraded
-            .downcast::<TokioIo<TcpStream>>()
+            .downcast::<TokioIo<Stream>>()
             .expect("the server gives hyper nothing else");
         let host = &self.sessions.host;
-        let outbox = Arc::new(Outbox::new(size(host.limits.outbox_soft_bytes)));
+        let outbox = Arc::new(Outbox::new(
+            Role::Server,
+            size(host.limits.outbox_soft_bytes),
+        ));
         let request = UpgradeRequest {
             uri: self.uri(&parts),
             headers: copy(&parts.headers),
@@ -211,7 +218,7 @@ impl Service {
         drop(parts);
         let counters = Arc::clone(&host.counters);
         let limits = Arc::clone(&host.limits);
-        let coupled = socket.couple(&outbox, request);
+        let coupled = socket.couple(&outbox, request, host.next_socket_id());
         let end = coupled.unwrap_or_else(|| {
             // Whoever sent the 101 is gone already: what it sent before is still delivered.
             outbox.order(Order::End);

@@ -7,11 +7,14 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use crate::config::{Config, DurableObject, millis};
 use crate::counters::Counters;
+use crate::drain::Drain;
 use crate::error::Error;
 use crate::guest::{Answer, Component, Engine, Host, Request};
 use crate::namespace::{Class, Namespaces};
 use crate::objects::Objects;
+use crate::outbound::{AllowList, Bounds, Outbound};
 use crate::session::{NoAnswer, Pending, Session};
+use crate::upstream::Upstream;
 
 /// A worker's code, compiled and checked, ready to be served. Cheap to clone; may be served by several
 /// [`Server`](crate::Server)s.
@@ -68,8 +71,9 @@ impl Drop for Seat {
 }
 
 impl Sessions {
-    pub(crate) fn new(worker: &Worker, config: &Config) -> Result<Self, Error> {
+    pub(crate) fn new(worker: &Worker, config: &Config, drain: &Arc<Drain>) -> Result<Self, Error> {
         let component = Arc::clone(&worker.component);
+        let outbound = Arc::new(outbound(config)?);
         let host = Host {
             limits: Arc::new(config.limits.clone()),
             counters: Arc::new(Counters::default()),
@@ -79,10 +83,17 @@ impl Sessions {
                 .map(|(name, value)| (name.clone(), value.clone()))
                 .collect(),
             namespaces: Arc::new(namespaces(&component, config)?),
+            outbound: Arc::clone(&outbound),
             socket_ids: Arc::new(AtomicU64::new(0)),
         };
+        let upstream = Arc::new(Upstream::new(
+            outbound,
+            Arc::clone(drain),
+            Arc::clone(&host.limits),
+            Arc::clone(&host.counters),
+        ));
         Ok(Self {
-            objects: Objects::new(component, host.clone(), config)?,
+            objects: Objects::new(component, host.clone(), upstream, config)?,
             host,
             per_instance: config.sockets_per_instance,
             current: Mutex::new(None),
@@ -163,6 +174,21 @@ fn namespaces(component: &Component, config: &Config) -> Result<Namespaces, Erro
         }
     }
     Ok(namespaces)
+}
+
+/// What the worker may do to other servers.
+fn outbound(config: &Config) -> Result<Outbound, Error> {
+    let limits = &config.limits;
+    let bounds = Bounds {
+        connect_ms: limits.connect_ms,
+        fetch_ms: limits.fetch_ms,
+        response_body_bytes: limits.response_body_bytes,
+        response_head_bytes: limits.response_head_bytes,
+        response_headers: limits.response_headers,
+        lookups: limits.lookups,
+    };
+    let allow = AllowList::parse(&config.outbound.allowed_hosts)?;
+    Outbound::new(allow, &config.outbound.ca_files, bounds)
 }
 
 fn in_capitals(class: &str) -> String {

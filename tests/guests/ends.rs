@@ -50,7 +50,7 @@ fn fetch(id: RequestId, path: &str) {
         "/validation" => validation(),
         "/attachment" => attachment(),
         "/outside" => outside_an_object(),
-        "/unserved" => unserved(),
+        "/outside-hosts" => outside_hosts(),
         "/broadcast" => broadcast(),
         "/many" => many(),
         "/timers" => many_timers(),
@@ -155,7 +155,7 @@ fn outside_an_object() -> Vec<String> {
 }
 
 /// What this host may leave out.
-fn unserved() -> Vec<String> {
+fn outside_hosts() -> Vec<String> {
     let options = ConnectOptions {
         protocols: Vec::new(),
         headers: Vec::new(),

@@ -24,10 +24,33 @@ pub(super) struct File {
     pub(super) data_dir: Option<PathBuf>,
     #[serde(default)]
     pub(super) durable_objects: DurableObjects,
+    pub(super) tls: Option<TlsFiles>,
+    #[serde(default)]
+    pub(super) outbound: Outbound,
     #[serde(default)]
     pub(super) vars: BTreeMap<String, String>,
     #[serde(default)]
     pub(super) limits: BTreeMap<String, u64>,
+}
+
+/// `[tls]`: PEM files, relative to the configuration file.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct TlsFiles {
+    pub(super) cert: PathBuf,
+    pub(super) key: PathBuf,
+}
+
+/// `[outbound]`: what the worker may do to other servers.
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Outbound {
+    /// As `wss://example.com`, `http://*.internal:8080`.
+    #[serde(default)]
+    pub(super) allowed_hosts: Vec<String>,
+    /// PEM files, relative to the configuration file.
+    #[serde(default)]
+    pub(super) ca_files: Vec<PathBuf>,
 }
 
 /// `[durable_objects]`, as in wrangler.
@@ -71,7 +94,13 @@ impl File {
         let mut file: Self =
             toml::from_str(&text).with_context(|| format!("{} cannot be used", path.display()))?;
         let folder = path.parent().unwrap_or(Path::new(""));
-        for place in [&mut file.main, &mut file.data_dir].into_iter().flatten() {
+        let tls = file.tls.iter_mut();
+        for place in [&mut file.main, &mut file.data_dir]
+            .into_iter()
+            .flatten()
+            .chain(tls.flat_map(|tls| [&mut tls.cert, &mut tls.key]))
+            .chain(&mut file.outbound.ca_files)
+        {
             *place = folder.join(&*place);
         }
         Ok(file)
@@ -91,6 +120,8 @@ mod tests {
         let file = parse(
             "main = \"a.wasm\"\naddr = \"127.0.0.1:0\"\nsockets_per_instance = 3\ndata_dir = \"data\"\n\
              [[durable_objects.bindings]]\nname = \"ROOM\"\nclass_name = \"Room\"\nhibernate_after_ms = 50\n\
+             [tls]\ncert = \"cert.pem\"\nkey = \"key.pem\"\n\
+             [outbound]\nallowed_hosts = [\"wss://a.example\"]\nca_files = [\"ca.pem\"]\n\
              [vars]\nNAME = \"value\"\n[limits]\nmessage_bytes = 1_000\n",
         )
         .unwrap();
@@ -111,6 +142,9 @@ mod tests {
                 hibernate_after_ms: Some(50)
             }]
         );
+        assert_eq!(file.tls.unwrap().key, PathBuf::from("key.pem"));
+        assert_eq!(file.outbound.allowed_hosts, ["wss://a.example"]);
+        assert_eq!(file.outbound.ca_files, [PathBuf::from("ca.pem")]);
         assert_eq!(file.vars["NAME"], "value");
         assert_eq!(file.limits["message_bytes"], 1000);
     }

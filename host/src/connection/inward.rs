@@ -40,7 +40,7 @@ impl Connection {
                 Item::Ping { payload } => {
                     // In its place among the answers to messages, so that those before it are handled first.
                     self.deliver(&mut messages, out).await;
-                    self.answer(out, |out| codec::pong(payload, out));
+                    self.answer(out, |out| codec::pong(self.outbox.role(), payload, out));
                     continue;
                 }
                 Item::Close(body) => {
@@ -94,7 +94,7 @@ impl Connection {
         let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH);
         let now_ms = now.map_or(0, |now| u64::try_from(now.as_millis()).unwrap_or(u64::MAX));
         if self.end.on_auto_response(now_ms) {
-            self.answer(out, |out| out.extend_from_slice(pair.frame()));
+            self.answer(out, |out| pair.encode(self.outbox.role(), out));
             self.counters.auto_responses.add(1);
         }
     }
@@ -102,6 +102,12 @@ impl Connection {
     /// Have messages handled, a turn's worth at a time, or hold those that nobody takes now.
     async fn deliver(&self, messages: &mut Vec<MessageRef<'_>>, out: &mut Vec<u8>) {
         let mut rest = &messages[..];
+        if let Some(other) = self.end.relays_to() {
+            for message in rest {
+                other.push_message(*message);
+            }
+            rest = &[];
+        }
         while !rest.is_empty() {
             // Asked for each turn, since the one before may have paused the socket.
             let Some(owner) = self.end.taker() else {
@@ -140,7 +146,8 @@ impl Connection {
             "protocol violation"
         );
         self.is_closed_by_peer = true;
-        let has_sent = self.end.has_sent_close();
+        // Of a relay the end knows nothing.
+        let has_sent = self.end.has_sent_close() || self.order >= Order::AwaitClose;
         self.end.failed(&violation.reason);
         if has_sent {
             self.outbox.order(Order::End);

@@ -10,6 +10,7 @@ use bytes::Bytes;
 use super::journal::Journal;
 use super::request::{Answer, Reply, Request, Token};
 use crate::config::Limits;
+use crate::outbound::{Connect, Fetch};
 use crate::socket::auto_response::AutoResponse;
 use crate::socket::message::CloseBody;
 use crate::socket::{End, Message, Outbox, SocketId};
@@ -62,6 +63,20 @@ pub(crate) enum Staged {
         address: Address,
         name: Option<String>,
         request: Box<Request>,
+    },
+    /// A request for another server.
+    Fetch {
+        token: Token,
+        fetch: Box<Fetch>,
+    },
+    /// An outbound socket is to be opened.
+    Connect {
+        end: Arc<End>,
+        plan: Box<Connect>,
+    },
+    /// The worker has closed an outbound socket that is being opened.
+    CloseOpening {
+        end: Arc<End>,
     },
     StartTimer {
         token: Token,
@@ -194,6 +209,9 @@ impl Effects {
                 | Staged::Pause { .. }
                 | Staged::Broadcast { .. }
                 | Staged::FetchObject { .. }
+                | Staged::Fetch { .. }
+                | Staged::Connect { .. }
+                | Staged::CloseOpening { .. }
                 | Staged::StartTimer { .. }
                 | Staged::Cancel { .. } => None,
             })

@@ -10,7 +10,7 @@ use super::bindings::pairway::worker::types::{
 use super::request::{Answer, Reply, Request, Token};
 use super::store::Handle;
 use crate::object::{AlarmInfo, Object};
-use crate::socket::{MessageRef, SocketEvent, SocketId};
+use crate::socket::{CloseCode, MessageRef, SocketEvent, SocketId};
 
 /// One thing that happened, as a session's inbox keeps it.
 #[derive(Debug)]
@@ -30,6 +30,22 @@ pub(crate) enum Event {
     Completed(Token, Outcome),
 }
 
+impl Event {
+    /// Whether it is the outcome of something that the instance itself has under way, which it may wait for behind a
+    /// closed gate.
+    pub(crate) fn passes_gate(&self) -> bool {
+        match self {
+            Self::Completed(..)
+            | Self::Socket(_, SocketEvent::Open | SocketEvent::NotOpened(_)) => true,
+            Self::Start
+            | Self::Fetch { .. }
+            | Self::AlarmDue
+            | Self::Alarm(_)
+            | Self::Socket(..) => false,
+        }
+    }
+}
+
 /// How a split operation ended.
 #[derive(Debug)]
 pub(crate) enum Outcome {
@@ -38,6 +54,8 @@ pub(crate) enum Outcome {
     /// The response of a request; its socket is taken when the instance learns of it.
     Response(Box<Answer>),
     Failed(String),
+    /// The name leads to an address that the worker may not reach.
+    NotAllowed(String),
     /// There was no instance to be had for it.
     Overloaded(String),
 }
@@ -100,6 +118,7 @@ pub(super) fn lower<'a>(
             match outcome {
                 Outcome::Done => wit::Outcome::Done,
                 Outcome::Failed(text) => wit::Outcome::Failed(ErrorParam::Other(text)),
+                Outcome::NotAllowed(text) => wit::Outcome::Failed(ErrorParam::NotAllowed(text)),
                 Outcome::Overloaded(text) => wit::Outcome::Failed(ErrorParam::Overloaded(text)),
                 Outcome::Response(answer) => {
                     wit::Outcome::Response(pairway::worker::http::ResponseParam {
@@ -122,9 +141,27 @@ pub(super) fn lower<'a>(
                 was_clean: info.was_clean,
             },
         )),
-        Event::Socket(id, SocketEvent::Error(text)) => wit::Event::Error((*id, text)),
+        Event::Socket(id, SocketEvent::Open) => wit::Event::Open(*id),
+        Event::Socket(id, SocketEvent::NotOpened(text) | SocketEvent::Error(text)) => {
+            wit::Event::Error((*id, text))
+        }
         Event::Socket(id, SocketEvent::Drain) => wit::Event::Drain(*id),
     })
+}
+
+/// What follows the `error` of an outbound socket that did not open.
+pub(super) fn not_opened(event: &Event) -> Option<wit::Event<'_>> {
+    let Event::Socket(id, SocketEvent::NotOpened(text)) = event else {
+        return None;
+    };
+    Some(wit::Event::Close((
+        *id,
+        WitCloseInfo {
+            code: CloseCode::ABNORMAL,
+            reason: text,
+            was_clean: false,
+        },
+    )))
 }
 
 pub(super) fn wit_message(socket: SocketId, message: MessageRef<'_>) -> wit::Event<'_> {

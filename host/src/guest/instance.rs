@@ -16,7 +16,7 @@ use super::bindings::Worker;
 use super::bindings::exports::pairway::worker::events as wit;
 use super::effects::Effects;
 use super::engine::{Component, TICK};
-use super::event::{Event, Outcome, header_list, lower, wit_message};
+use super::event::{Event, Outcome, header_list, lower, not_opened, wit_message};
 use super::log::GuestLog;
 use super::memory::Memory;
 use super::request::Asked;
@@ -150,6 +150,7 @@ impl Instance {
                 && let Some(lowered) = lowered
             {
                 events.push(lowered);
+                events.extend(not_opened(event));
             }
         }
         if let Some(direct) = direct {
@@ -199,6 +200,7 @@ impl Instance {
                         answer.has_arrived = true;
                     }
                 }
+                Event::Socket(id, SocketEvent::Open) => state.adopt_opened(*id),
                 Event::Start
                 | Event::Socket(..)
                 | Event::AlarmDue
@@ -256,7 +258,10 @@ impl Instance {
                         end.took(message.cost(), held, soft);
                     }
                 }
-                Event::Socket(id, SocketEvent::Close(_) | SocketEvent::Error(_)) => {
+                Event::Socket(
+                    id,
+                    SocketEvent::Close(_) | SocketEvent::Error(_) | SocketEvent::NotOpened(_),
+                ) => {
                     state.settle(*id);
                 }
                 Event::Completed(token, _) => {
@@ -267,7 +272,7 @@ impl Instance {
                 | Event::Fetch { .. }
                 | Event::AlarmDue
                 | Event::Alarm(_)
-                | Event::Socket(_, SocketEvent::Drain) => {}
+                | Event::Socket(_, SocketEvent::Drain | SocketEvent::Open) => {}
             }
         }
         if state.duties.running == 0 && !state.duties.departed.is_empty() {

@@ -15,6 +15,7 @@ use crate::config::Limits;
 use crate::counters::Counters;
 use crate::namespace::Namespaces;
 use crate::object::Object;
+use crate::outbound::Outbound;
 use crate::socket::{End, Owner, SocketId};
 
 /// What the host gives every instance.
@@ -26,6 +27,8 @@ pub(crate) struct Host {
     pub(crate) vars: Arc<[(String, String)]>,
     /// The durable objects that the worker can reach, by the names of their bindings.
     pub(crate) namespaces: Arc<Namespaces>,
+    /// What the worker may do to other servers.
+    pub(crate) outbound: Arc<Outbound>,
     /// The last socket id given; ids are of the process, so that none is used twice.
     pub(crate) socket_ids: Arc<AtomicU64>,
 }
@@ -118,6 +121,18 @@ impl GuestState {
             (Some(end), _) => Some(Arc::clone(end)),
             (None, Some(object)) => object.socket(id),
             (None, None) => None,
+        }
+    }
+
+    /// An outbound socket is open: a hibernatable one is its object's from now on.
+    pub(crate) fn adopt_opened(&mut self, id: SocketId) {
+        let Some(object) = &self.object else { return };
+        if let Some(end) = self.ends.remove(&id) {
+            if end.is_durable() {
+                object.add_socket(end);
+            } else {
+                self.ends.insert(id, end);
+            }
         }
     }
 

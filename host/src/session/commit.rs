@@ -1,9 +1,12 @@
 //! Owns the doing of what a turn has asked for: in its order, all of it or, after a fault, nothing.
 
+use std::sync::Arc;
+
 use super::life::Live;
 use super::{NoAnswer, Session};
 use crate::error::Fault;
 use crate::guest::{Effects, Event, Outcome, Request, Staged, Token};
+use crate::outbound::Fetch;
 use crate::socket::{Arrival, Outbox, SocketId};
 use crate::storage::Address;
 
@@ -62,6 +65,19 @@ impl Session {
                 name,
                 request,
             } => self.fetch_object(live, token, (address, name), request),
+            Staged::Fetch { token, fetch } => self.fetch_outside(live, token, *fetch),
+            Staged::Connect { end, plan } => {
+                let (upstream, id) = (Arc::clone(&self.context.upstream), end.id());
+                // The end keeps its session alive: it has accepted it.
+                let dialling = tokio::spawn(async move { upstream.connect(end, *plan).await });
+                live.dials.insert(id, dialling.abort_handle());
+            }
+            Staged::CloseOpening { end } => {
+                if let Some(dialling) = live.dials.remove(&end.id()) {
+                    dialling.abort();
+                }
+                end.not_opened("the socket was closed before it was open");
+            }
             Staged::StartTimer { token, delay } => {
                 // The timer keeps its session alive: the worker may wait for nothing else.
                 if let Some(me) = self.me.upgrade() {
@@ -107,6 +123,22 @@ impl Session {
         });
         live.operations.insert(token, fetching.abort_handle());
     }
+
+    /// Send a request to another server.
+    fn fetch_outside(&self, live: &mut Live, token: Token, fetch: Fetch) {
+        let Some(me) = self.me.upgrade() else { return };
+        let upstream = Arc::clone(&self.context.upstream);
+        let fetching = tokio::spawn(async move {
+            let id = me.context.host.next_socket_id();
+            let outcome = match upstream.fetch(fetch, id).await {
+                Ok(answer) => Outcome::Response(Box::new(answer)),
+                Err(failed) if failed.is_not_allowed => Outcome::NotAllowed(failed.text),
+                Err(failed) => Outcome::Failed(failed.text),
+            };
+            drop(me.post(Event::Completed(token, outcome)));
+        });
+        live.operations.insert(token, fetching.abort_handle());
+    }
 }
 
 /// The connection that runs a turn itself: frames for it need no outbox. The turn writes into the
@@ -140,6 +172,9 @@ impl Own<'_> {
             | Staged::Pause { .. }
             | Staged::Respond { .. }
             | Staged::FetchObject { .. }
+            | Staged::Fetch { .. }
+            | Staged::Connect { .. }
+            | Staged::CloseOpening { .. }
             | Staged::StartTimer { .. }
             | Staged::Cancel { .. } => true,
         });
@@ -184,6 +219,9 @@ fn take_mine(socket: SocketId, staged: &mut Staged, frames: &[u8], out: &mut Vec
         | Staged::Pause { .. }
         | Staged::Respond { .. }
         | Staged::FetchObject { .. }
+        | Staged::Fetch { .. }
+        | Staged::Connect { .. }
+        | Staged::CloseOpening { .. }
         | Staged::StartTimer { .. }
         | Staged::Cancel { .. } => false,
     }

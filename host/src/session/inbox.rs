@@ -4,7 +4,7 @@ use std::collections::VecDeque;
 
 use super::NoAnswer;
 use crate::guest::Event;
-use crate::socket::SocketEvent;
+use crate::socket::{MessageRef, SocketEvent};
 
 #[derive(Debug, Default)]
 pub(super) struct Inbox {
@@ -36,7 +36,7 @@ impl Inbox {
     }
 
     fn is_due(&self, event: &Event) -> bool {
-        !self.is_gated || matches!(event, Event::Completed(..))
+        !self.is_gated || event.passes_gate()
     }
 
     /// Put events back that were taken out last.
@@ -71,6 +71,20 @@ impl Inbox {
     fn next_due(&self) -> Option<usize> {
         self.events.iter().position(|event| self.is_due(event))
     }
+}
+
+/// How many of these messages one turn takes: at least one.
+pub(super) fn batch_len(messages: &[MessageRef<'_>], events_max: usize, bytes_max: usize) -> usize {
+    let mut bytes = 0;
+    let fits = messages
+        .iter()
+        .take(events_max)
+        .take_while(|message| {
+            bytes += message.bytes().len();
+            bytes <= bytes_max
+        })
+        .count();
+    fits.max(1)
 }
 
 #[cfg(test)]
@@ -110,5 +124,17 @@ mod tests {
         assert_eq!(inbox.len(), 1);
         inbox.is_gated = false;
         assert!(inbox.has_due());
+    }
+
+    #[test]
+    fn messages_where_they_lie_have_the_same_bounds() {
+        let small = [MessageRef::Text("ab"); 10];
+        assert_eq!(batch_len(&small, 4, 100), 4);
+        assert_eq!(batch_len(&small, 64, 5), 2);
+        assert_eq!(
+            batch_len(&small[..1], 64, 1),
+            1,
+            "one larger message is a batch by itself"
+        );
     }
 }

@@ -7,7 +7,7 @@ use tokio::task::AbortHandle;
 use super::roster::Place;
 use crate::error::Fault;
 use crate::guest::{Direct, Event, Instance, Token};
-use crate::socket::SocketId;
+use crate::socket::{SocketEvent, SocketId};
 
 #[derive(Debug)]
 pub(super) enum Life {
@@ -22,6 +22,8 @@ pub(super) struct Live {
     pub(super) instance: Instance,
     /// Timers and requests under way.
     pub(super) operations: HashMap<Token, AbortHandle>,
+    /// Outbound sockets that are being opened.
+    pub(super) dials: HashMap<SocketId, AbortHandle>,
     /// Resets the object if its gate stays closed.
     pub(super) gate: Option<AbortHandle>,
     /// Has the object hibernate once it is idle.
@@ -32,7 +34,8 @@ pub(super) struct Live {
 
 impl Drop for Live {
     fn drop(&mut self) {
-        for task in self.operations.values().chain(&self.gate).chain(&self.idle) {
+        let under_way = self.operations.values().chain(self.dials.values());
+        for task in under_way.chain(&self.gate).chain(&self.idle) {
             task.abort();
         }
     }
@@ -43,6 +46,7 @@ impl Live {
         Self {
             instance,
             operations: HashMap::new(),
+            dials: HashMap::new(),
             gate: None,
             idle: None,
             _place: place,
@@ -56,8 +60,18 @@ impl Live {
         frames: Vec<u8>,
     ) -> Result<(), Fault> {
         for event in &*batch {
-            if let Event::Completed(token, _) = event {
-                self.operations.remove(token);
+            match event {
+                Event::Completed(token, _) => {
+                    self.operations.remove(token);
+                }
+                Event::Socket(id, SocketEvent::Open | SocketEvent::NotOpened(_)) => {
+                    self.dials.remove(id);
+                }
+                Event::Start
+                | Event::Fetch { .. }
+                | Event::AlarmDue
+                | Event::Alarm(_)
+                | Event::Socket(..) => {}
             }
         }
         self.instance.turn(batch, direct, frames).await

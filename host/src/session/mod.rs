@@ -35,8 +35,9 @@ use crate::config::size;
 use crate::error::Fault;
 use crate::guest::{Answer, Component, Direct, Event, Host, Request};
 use crate::object::{Due, Object};
-use crate::socket::{Delivery, MessageRef, Owner, SocketEvent, SocketId};
+use crate::socket::{Delivery, Owner, SocketEvent, SocketId};
 use crate::storage::Address;
+use crate::upstream::Upstream;
 
 /// How a request ended without a response.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -68,6 +69,8 @@ pub(crate) struct Context {
     pub(crate) roster: Roster,
     pub(crate) alarms: Arc<Alarms>,
     pub(crate) directory: Weak<dyn Directory>,
+    /// The way to other servers.
+    pub(crate) upstream: Arc<Upstream>,
 }
 
 /// One session.
@@ -317,20 +320,6 @@ impl Pending {
     }
 }
 
-/// How many of these messages one turn takes: at least one.
-fn batch_len(messages: &[MessageRef<'_>], events_max: usize, bytes_max: usize) -> usize {
-    let mut bytes = 0;
-    let fits = messages
-        .iter()
-        .take(events_max)
-        .take_while(|message| {
-            bytes += message.bytes().len();
-            bytes <= bytes_max
-        })
-        .count();
-    fits.max(1)
-}
-
 impl Owner for Session {
     fn raise(&self, socket: SocketId, event: SocketEvent) {
         // A session that is over has given up its sockets.
@@ -344,7 +333,7 @@ impl Owner for Session {
         Box::pin(async move {
             let limits = &self.context.host.limits;
             let (events_max, bytes_max) = (size(limits.batch_events), size(limits.batch_bytes));
-            let taken = batch_len(delivery.messages, events_max, bytes_max);
+            let taken = inbox::batch_len(delivery.messages, events_max, bytes_max);
             let mut life = self.life.lock().await;
             // What was raised before goes before; most often there is nothing.
             let mut due = self.with_inbox(|inbox| inbox.len());
@@ -377,22 +366,5 @@ impl Owner for Session {
             }
             taken
         })
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_batch_is_bounded_by_count_and_bytes_and_never_empty() {
-        let small = [MessageRef::Text("ab"); 10];
-        assert_eq!(batch_len(&small, 4, 100), 4);
-        assert_eq!(batch_len(&small, 64, 5), 2);
-        assert_eq!(
-            batch_len(&small[..1], 64, 1),
-            1,
-            "one larger message is a batch by itself"
-        );
     }
 }

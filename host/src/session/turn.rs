@@ -71,7 +71,7 @@ impl Session {
         let mut is_guilty = batch.len() + messages == 1;
         while let Some(event) = batch.pop_front() {
             // What the dead instance had under way is over with it.
-            if matches!(event, Event::Completed(..)) {
+            if event.passes_gate() {
                 continue;
             }
             let mut event = [event];
@@ -132,7 +132,11 @@ impl Session {
                 }
             }
             // That the alarm has failed was noted when its instance was lost.
-            Event::Start | Event::AlarmDue | Event::Alarm(_) | Event::Completed(..) => {}
+            Event::Start
+            | Event::AlarmDue
+            | Event::Alarm(_)
+            | Event::Completed(..)
+            | Event::Socket(_, SocketEvent::Open | SocketEvent::NotOpened(_)) => {}
         }
     }
 
@@ -168,8 +172,7 @@ impl Session {
         let Life::Live(live) = life else {
             return Attempt::Done;
         };
-        let needs_gate =
-            direct.is_some() || batch.iter().any(|e| !matches!(e, Event::Completed(..)));
+        let needs_gate = direct.is_some() || batch.iter().any(|event| !event.passes_gate());
         if needs_gate && live.instance.state().duties.gate > 0 {
             return Attempt::Gated;
         }

@@ -3,7 +3,7 @@
 
 use std::sync::{Arc, PoisonError, RwLock};
 
-use super::codec;
+use super::codec::{self, Role};
 use super::message::MessageRef;
 
 /// A text and its answer.
@@ -11,14 +11,14 @@ use super::message::MessageRef;
 pub(crate) struct AutoResponse {
     pub(crate) request: String,
     pub(crate) response: String,
-    /// The response as it stands on the wire.
+    /// The response as it stands on the wire to a client.
     frame: Vec<u8>,
 }
 
 impl AutoResponse {
     pub(crate) fn new(request: String, response: String) -> Self {
         let mut frame = Vec::new();
-        codec::message(MessageRef::Text(&response), &mut frame);
+        codec::message(Role::Server, MessageRef::Text(&response), &mut frame);
         Self {
             request,
             response,
@@ -26,13 +26,17 @@ impl AutoResponse {
         }
     }
 
-    /// Append the answer, if this text is the one that is answered: exactly, and as a whole.
+    /// Whether this text is the one that is answered: exactly, and as a whole.
     pub(crate) fn answers(&self, text: &str) -> bool {
         self.request == text
     }
 
-    pub(crate) fn frame(&self) -> &[u8] {
-        &self.frame
+    /// Append the response, as it stands on the wire.
+    pub(crate) fn encode(&self, role: Role, out: &mut Vec<u8>) {
+        match role {
+            Role::Server => out.extend_from_slice(&self.frame),
+            Role::Client => codec::message(role, MessageRef::Text(&self.response), out),
+        }
     }
 }
 
@@ -66,6 +70,8 @@ mod tests {
         for other in ["ping ", "PING", "pin", ""] {
             assert!(!pair.answers(other), "{other:?}");
         }
-        assert_eq!(pair.frame(), b"\x81\x04pong");
+        let mut out = Vec::new();
+        pair.encode(Role::Server, &mut out);
+        assert_eq!(out, b"\x81\x04pong");
     }
 }

@@ -9,50 +9,73 @@ use super::message::{CloseBody, MessageRef};
 /// The most bytes a header takes.
 pub(crate) const HEADER_MAX: usize = 14;
 
-fn header(opcode: OpCode, len: usize, out: &mut Vec<u8>) {
+/// Which side of a connection the host is: a client masks its frames, a server does not.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash)]
+pub(crate) enum Role {
+    #[default]
+    Server,
+    Client,
+}
+
+impl Role {
+    /// A mask that nobody can foresee, for one frame. RFC 6455, 10.3.
+    fn new_mask(self) -> Option<[u8; 4]> {
+        match self {
+            Self::Server => None,
+            Self::Client => Some(rand::random()),
+        }
+    }
+}
+
+/// Append one whole frame. A host never fragments.
+fn frame(role: Role, opcode: OpCode, payload: &[&[u8]], out: &mut Vec<u8>) {
+    let len: usize = payload.iter().map(|part| part.len()).sum();
     let header = FrameHeader {
         is_final: true,
         opcode,
+        mask: role.new_mask(),
         ..FrameHeader::default()
     };
+    out.reserve(HEADER_MAX + len);
     header
         .format(len as u64, out)
         .expect("writing into a Vec does not fail");
+    let from = out.len();
+    for part in payload {
+        out.extend_from_slice(part);
+    }
+    if let Some(key) = header.mask {
+        mask(&mut out[from..], key, 0);
+    }
 }
 
-/// Append a message as one unmasked frame: a server never fragments and never masks.
-pub(crate) fn message(message: MessageRef<'_>, out: &mut Vec<u8>) {
+/// Append a message.
+pub(crate) fn message(role: Role, message: MessageRef<'_>, out: &mut Vec<u8>) {
     let opcode = match message {
         MessageRef::Text(_) => OpCode::Data(Data::Text),
         MessageRef::Binary(_) => OpCode::Data(Data::Binary),
     };
-    let bytes = message.bytes();
-    out.reserve(HEADER_MAX + bytes.len());
-    header(opcode, bytes.len(), out);
-    out.extend_from_slice(bytes);
+    frame(role, opcode, &[message.bytes()], out);
 }
 
 /// Append the answer to a ping.
-pub(crate) fn pong(payload: &[u8], out: &mut Vec<u8>) {
-    header(OpCode::Control(Control::Pong), payload.len(), out);
-    out.extend_from_slice(payload);
+pub(crate) fn pong(role: Role, payload: &[u8], out: &mut Vec<u8>) {
+    frame(role, OpCode::Control(Control::Pong), &[payload], out);
 }
 
 /// Append a ping, without a payload.
-pub(crate) fn ping(out: &mut Vec<u8>) {
-    header(OpCode::Control(Control::Ping), 0, out);
+pub(crate) fn ping(role: Role, out: &mut Vec<u8>) {
+    frame(role, OpCode::Control(Control::Ping), &[], out);
 }
 
 /// Append a Close frame. The reason has been checked, or is the host's own.
-pub(crate) fn close(body: &CloseBody, out: &mut Vec<u8>) {
+pub(crate) fn close(role: Role, body: &CloseBody, out: &mut Vec<u8>) {
     let opcode = OpCode::Control(Control::Close);
     match body {
-        None => header(opcode, 0, out),
+        None => frame(role, opcode, &[], out),
         Some((code, reason)) => {
             debug_assert!(reason.len() <= 123, "a control frame holds 125 bytes");
-            header(opcode, 2 + reason.len(), out);
-            out.extend_from_slice(&code.to_be_bytes());
-            out.extend_from_slice(reason.as_bytes());
+            frame(role, opcode, &[&code.to_be_bytes(), reason.as_bytes()], out);
         }
     }
 }
@@ -91,7 +114,7 @@ mod tests {
             (65_536, 10),
         ] {
             let mut out = Vec::new();
-            message(MessageRef::Binary(&vec![7; len]), &mut out);
+            message(Role::Server, MessageRef::Binary(&vec![7; len]), &mut out);
             assert_eq!(out.len(), len + first, "{len}");
             assert_eq!(out[0], 0x82);
             assert_eq!(out[1] & 0x80, 0, "a server does not mask");
@@ -101,10 +124,10 @@ mod tests {
     #[test]
     fn a_close_without_a_code_has_no_body() {
         let mut out = Vec::new();
-        close(&None, &mut out);
+        close(Role::Server, &None, &mut out);
         assert_eq!(out, [0x88, 0]);
         out.clear();
-        close(&Some((4001, "kick".to_owned())), &mut out);
+        close(Role::Server, &Some((4001, "kick".to_owned())), &mut out);
         assert_eq!(out, b"\x88\x06\x0f\xa1kick");
     }
 

@@ -8,7 +8,7 @@ use std::ops::Range;
 use tokio_tungstenite::tungstenite::protocol::frame::FrameHeader;
 use tokio_tungstenite::tungstenite::protocol::frame::coding::{Control, Data, OpCode};
 
-use super::codec::{self, HEADER_MAX};
+use super::codec::{self, HEADER_MAX, Role};
 use super::message::{CloseBody, CloseCode};
 
 /// One thing that came in.
@@ -71,7 +71,7 @@ struct Assembly {
 struct OpenFrame {
     kind: Kind,
     is_final: bool,
-    mask: [u8; 4],
+    mask: Option<[u8; 4]>,
     taken: usize,
     remaining: usize,
 }
@@ -84,9 +84,11 @@ enum Kind {
     Close,
 }
 
-/// Takes the frames of one client apart.
+/// Takes the frames of one peer apart.
 #[derive(Debug)]
 pub(crate) struct Decoder {
+    /// Ours: the peer is the other one.
+    role: Role,
     message_max: usize,
     /// The beginning of a header that was cut in two.
     head: Vec<u8>,
@@ -96,8 +98,9 @@ pub(crate) struct Decoder {
 }
 
 impl Decoder {
-    pub(crate) fn new(message_max: usize) -> Self {
+    pub(crate) fn new(role: Role, message_max: usize) -> Self {
         Self {
+            role,
             message_max,
             head: Vec::new(),
             frame: None,
@@ -127,16 +130,16 @@ impl Decoder {
             at = next;
             let kind = self.check(&header, len)?;
             let len = usize::try_from(len).map_err(|_| self.too_large(len))?;
-            let mask = header
-                .mask
-                .ok_or_else(|| Violation::protocol("a client must mask its frames"))?;
+            let mask = self.mask_of(&header)?;
             // The common case: a message in one frame that lies whole in the buffer stays there.
             let is_inline = kind == Kind::Data
                 && header.is_final
                 && self.message.is_none()
                 && buf.len() - at >= len;
             if is_inline {
-                codec::mask(&mut buf[at..at + len], mask, 0);
+                if let Some(mask) = mask {
+                    codec::mask(&mut buf[at..at + len], mask, 0);
+                }
                 items.push(Item::Inline {
                     text: header.opcode == OpCode::Data(Data::Text),
                     at: at..at + len,
@@ -235,6 +238,17 @@ impl Decoder {
         Ok(kind)
     }
 
+    /// The mask of a frame, which a client must use and a server must not. RFC 6455, 5.1.
+    fn mask_of(&self, header: &FrameHeader) -> Result<Option<[u8; 4]>, Violation> {
+        match (self.role, header.mask) {
+            (Role::Server, None) => Err(Violation::protocol("a client must mask its frames")),
+            (Role::Client, Some(_)) => {
+                Err(Violation::protocol("a server must not mask its frames"))
+            }
+            (Role::Server | Role::Client, mask) => Ok(mask),
+        }
+    }
+
     fn too_large(&self, len: u64) -> Violation {
         Violation {
             code: CloseCode::TOO_LARGE,
@@ -254,7 +268,9 @@ impl Decoder {
         };
         let take = frame.remaining.min(buf.len() - at);
         let bytes = &mut buf[at..at + take];
-        codec::mask(bytes, frame.mask, frame.taken);
+        if let Some(mask) = frame.mask {
+            codec::mask(bytes, mask, frame.taken);
+        }
         frame.taken += take;
         frame.remaining -= take;
         let (kind, ends_message) = (frame.kind, frame.is_final);

@@ -4,6 +4,7 @@
 use std::sync::Arc;
 
 use super::end::{ClaimError, End, UpgradeRequest};
+use super::message::SocketId;
 use super::outbox::Outbox;
 
 /// An end that has left in a response. Dropped before it is coupled, it ends the pair.
@@ -22,13 +23,15 @@ impl Departure {
     }
 
     /// Couple the other end with the client's connection. `None` if that other end is gone by now; what it
-    /// sent before is in the outbox.
+    /// sent before is in the outbox. Of an outbound socket there is no other end: a relay with this `id` takes its
+    /// place.
     pub(crate) fn couple(
         mut self,
         outbox: &Arc<Outbox>,
         request: UpgradeRequest,
+        id: SocketId,
     ) -> Option<Arc<End>> {
-        self.end.take()?.couple(outbox, request)
+        self.end.take()?.couple(outbox, request, id)
     }
 }
 

@@ -22,7 +22,7 @@ pub(crate) mod outbox;
 pub(crate) mod state;
 
 pub(crate) use departure::Departure;
-pub(crate) use end::{Arrival, Delivery, End, Owner, SocketEvent, UpgradeRequest};
+pub(crate) use end::{Agreed, Arrival, Delivery, End, Owner, SocketEvent, UpgradeRequest};
 pub(crate) use message::{CloseCode, Message, MessageRef, SocketId};
 pub(crate) use outbox::Outbox;
 pub(crate) use state::ReadyState;

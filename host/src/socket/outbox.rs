@@ -7,9 +7,9 @@ use std::task::{Context, Waker};
 
 use bytes::Bytes;
 
-use super::codec;
+use super::codec::{self, Role};
 use super::frames::Frames;
-use super::message::CloseBody;
+use super::message::{CloseBody, MessageRef};
 
 /// How far a connection is to go. Orders only grow.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -53,6 +53,7 @@ struct Inner {
 /// The outbox of one connection.
 #[derive(Debug)]
 pub(crate) struct Outbox {
+    role: Role,
     inner: Mutex<Inner>,
     /// Bytes queued here or held by the connection's task, not yet taken by the operating system.
     buffered: AtomicUsize,
@@ -63,8 +64,9 @@ pub(crate) struct Outbox {
 }
 
 impl Outbox {
-    pub(crate) fn new(soft: usize) -> Self {
+    pub(crate) fn new(role: Role, soft: usize) -> Self {
         Self {
+            role,
             inner: Mutex::new(Inner {
                 frames: Frames::default(),
                 order: Order::GoOn,
@@ -81,6 +83,11 @@ impl Outbox {
 
     fn lock(&self) -> MutexGuard<'_, Inner> {
         self.inner.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Which side of the connection the host is.
+    pub(crate) fn role(&self) -> Role {
+        self.role
     }
 
     pub(crate) fn buffered(&self) -> usize {
@@ -103,7 +110,8 @@ impl Outbox {
 
     fn queue(&self, bytes: usize, put: impl FnOnce(&mut Frames)) {
         let mut inner = self.lock();
-        if inner.gone || inner.order >= Order::End {
+        // Nothing follows a Close. RFC 6455, 5.5.1.
+        if inner.gone || inner.order >= Order::AwaitClose {
             return;
         }
         put(&mut inner.frames);
@@ -128,7 +136,7 @@ impl Outbox {
     pub(crate) fn put_behind_queue(&self, own: &mut Vec<u8>, from: usize) {
         let mut inner = self.lock();
         let bytes = own.len() - from;
-        if inner.order >= Order::End {
+        if inner.order >= Order::AwaitClose {
             own.truncate(from);
             return;
         }
@@ -138,10 +146,17 @@ impl Outbox {
         }
     }
 
-    /// Queue a Close frame and give the order that follows from it.
+    /// Queue a message.
+    pub(crate) fn push_message(&self, message: MessageRef<'_>) {
+        let mut frame = Vec::new();
+        codec::message(self.role, message, &mut frame);
+        self.push(&frame);
+    }
+
+    /// Queue a Close frame, unless there is one already, and give the order that follows from it.
     pub(crate) fn close(&self, body: &CloseBody, order: Order) {
         let mut frame = Vec::new();
-        codec::close(body, &mut frame);
+        codec::close(self.role, body, &mut frame);
         self.push(&frame);
         self.order(order);
     }
@@ -236,7 +251,7 @@ mod tests {
 
     #[test]
     fn frames_of_others_go_before_those_of_a_later_turn() {
-        let outbox = Outbox::new(100);
+        let outbox = Outbox::new(Role::Server, 100);
         outbox.push(b"others");
         let mut own = b"earlier".to_vec();
         own.extend_from_slice(b"mine");
@@ -247,7 +262,7 @@ mod tests {
 
     #[test]
     fn drain_is_due_once_after_the_soft_bound_was_passed() {
-        let outbox = Outbox::new(4);
+        let outbox = Outbox::new(Role::Server, 4);
         outbox.push(b"123");
         assert!(!outbox.written(3));
         outbox.push(b"123456");
@@ -258,7 +273,7 @@ mod tests {
 
     #[test]
     fn a_refusal_by_an_outbox_that_is_empty_by_now_makes_drain_due_at_once() {
-        let outbox = Outbox::new(4);
+        let outbox = Outbox::new(Role::Server, 4);
         assert!(outbox.refuse());
         outbox.push(b"123456");
         assert!(!outbox.refuse());
@@ -269,7 +284,7 @@ mod tests {
 
     #[test]
     fn nothing_is_queued_behind_the_end_and_orders_only_grow() {
-        let outbox = Outbox::new(4);
+        let outbox = Outbox::new(Role::Server, 4);
         outbox.close(&None, Order::End);
         outbox.push(b"late");
         outbox.order(Order::AwaitClose);

@@ -4,6 +4,7 @@
 /// Where a socket stands, as its worker sees it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum ReadyState {
+    Connecting,
     Open,
     Closing,
     Closed,
@@ -15,6 +16,8 @@ pub(crate) enum SendVerdict {
     Take,
     /// The connection is gone; the worker is not bothered with it, as in Cloudflare's system.
     Drop,
+    /// The handshake of an outbound socket is not over.
+    TooEarly,
     /// `close` was called, or the peer's Close was answered.
     Refuse,
 }
@@ -33,6 +36,8 @@ pub(crate) enum PeerClose {
 /// The handshake of one end.
 #[derive(Debug, Clone, Copy, Default)]
 pub(crate) struct Handshake {
+    /// The opening handshake of an outbound socket is not over.
+    connecting: bool,
     sent: bool,
     received: bool,
     half_open: bool,
@@ -41,6 +46,25 @@ pub(crate) struct Handshake {
 }
 
 impl Handshake {
+    /// That of an outbound socket.
+    pub(crate) fn connecting() -> Self {
+        Self {
+            connecting: true,
+            ..Self::default()
+        }
+    }
+
+    pub(crate) fn is_connecting(self) -> bool {
+        self.connecting
+    }
+
+    /// The opening handshake of an outbound socket has succeeded. False if the worker has closed it meanwhile, or is
+    /// gone: nobody wants it any more.
+    pub(crate) fn on_open(&mut self) -> bool {
+        self.connecting = false;
+        !(self.sent || self.lost || self.failed)
+    }
+
     pub(crate) fn set_half_open(&mut self, half_open: bool) {
         self.half_open = half_open;
     }
@@ -50,6 +74,8 @@ impl Handshake {
             ReadyState::Closed
         } else if self.sent || self.received {
             ReadyState::Closing
+        } else if self.connecting {
+            ReadyState::Connecting
         } else {
             ReadyState::Open
         }
@@ -75,6 +101,8 @@ impl Handshake {
             SendVerdict::Drop
         } else if self.sent {
             SendVerdict::Refuse
+        } else if self.connecting {
+            SendVerdict::TooEarly
         } else {
             SendVerdict::Take
         }
@@ -199,6 +227,25 @@ mod tests {
         assert_eq!(end.ready_state(), ReadyState::Open);
         end.settle();
         assert_eq!(end.ready_state(), ReadyState::Closed);
+    }
+
+    #[test]
+    fn nothing_can_be_sent_before_an_outbound_socket_is_open() {
+        let mut end = Handshake::connecting();
+        assert_eq!(end.ready_state(), ReadyState::Connecting);
+        assert_eq!(end.on_send(), SendVerdict::TooEarly);
+        assert!(end.on_open());
+        assert_eq!(end.ready_state(), ReadyState::Open);
+        assert_eq!(end.on_send(), SendVerdict::Take);
+    }
+
+    #[test]
+    fn an_outbound_socket_that_is_closed_before_it_is_open_does_not_open() {
+        let mut end = Handshake::connecting();
+        assert!(end.on_close());
+        assert_eq!(end.ready_state(), ReadyState::Closing);
+        assert_eq!(end.on_send(), SendVerdict::Refuse);
+        assert!(!end.on_open());
     }
 
     #[test]

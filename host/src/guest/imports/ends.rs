@@ -10,6 +10,7 @@ use crate::config::size;
 use crate::guest::effects::Staged;
 use crate::guest::journal::Change;
 use crate::guest::store::Handle;
+use crate::outbound::Refusal;
 use crate::socket::End;
 use crate::socket::end::{ClaimError, Link};
 use crate::socket::message::{BadClose, check_close};
@@ -19,6 +20,7 @@ type Socket = Resource<Handle>;
 impl From<ClaimError> for WitError {
     fn from(error: ClaimError) -> Self {
         match error {
+            ClaimError::Connecting => Self::Connecting,
             ClaimError::AlreadyAccepted => Self::AlreadyAccepted,
             ClaimError::AlreadyUsed => Self::AlreadyUsed,
         }
@@ -51,7 +53,7 @@ impl GuestState {
         let queued = match end.link() {
             Link::Wire(outbox) => outbox.buffered(),
             Link::Peer(peer) => peer.upgrade().map_or(0, |peer| peer.waiting_bytes()),
-            Link::Gone => 0,
+            Link::Opening | Link::Gone => 0,
         };
         queued + self.effects.staged_bytes(end.id())
     }
@@ -83,9 +85,21 @@ impl GuestState {
                     });
                 }
             }
+            Some(Link::Opening) => self.effects.staged.push(Staged::CloseOpening { end }),
             Some(Link::Gone) | None => {}
         }
         Ok(())
+    }
+}
+
+impl From<Refusal> for WitError {
+    fn from(refusal: Refusal) -> Self {
+        match refusal {
+            Refusal::InvalidUrl(text) => Self::InvalidUrl(text),
+            Refusal::InvalidProtocol(text) => Self::InvalidProtocol(text),
+            Refusal::NotAllowed(text) => Self::NotAllowed(text),
+            Refusal::Other(text) => Self::Other(text),
+        }
     }
 }
 

@@ -6,6 +6,7 @@ use super::wit::http::{Host, RequestResult, ResponseResult};
 use super::{GuestState, WitError};
 use crate::guest::effects::Staged;
 use crate::guest::request::Answer;
+use crate::outbound;
 use crate::socket::Departure;
 
 impl Host for GuestState {
@@ -51,8 +52,28 @@ impl Host for GuestState {
         Ok(Ok(()))
     }
 
-    fn fetch(&mut self, _request: RequestResult) -> wasmtime::Result<Result<u64, WitError>> {
-        Ok(Err(WitError::Unsupported("http.fetch".to_owned())))
+    fn fetch(&mut self, request: RequestResult) -> wasmtime::Result<Result<u64, WitError>> {
+        let limit = self.host.limits.operations;
+        if self.operations.len() as u64 >= limit {
+            let text = format!("{limit} operations are under way (limit operations)");
+            return Ok(Err(WitError::Other(text)));
+        }
+        let planned = self.host.outbound.fetch(outbound::Request {
+            method: request.method,
+            uri: request.uri,
+            headers: request.headers,
+            body: request.body.into(),
+            extensions: None,
+        });
+        let fetch = match planned {
+            Ok(fetch) => Box::new(fetch),
+            Err(refusal) => return Ok(Err(refusal.into())),
+        };
+        let token = self.next_id();
+        self.operations.insert(token);
+        let staged = Staged::Fetch { token, fetch };
+        self.effects.stage(staged, &self.host.limits)?;
+        Ok(Ok(token))
     }
 }
 

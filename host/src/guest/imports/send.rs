@@ -12,7 +12,7 @@ use super::{GuestState, WitError};
 use crate::config::size;
 use crate::guest::effects::Staged;
 use crate::guest::store::Handle;
-use crate::socket::codec;
+use crate::socket::codec::{self, Role};
 use crate::socket::end::Link;
 use crate::socket::state::SendVerdict;
 use crate::socket::{End, MessageRef};
@@ -75,20 +75,21 @@ pub(super) enum Encoded {
 pub(super) fn stage(end: &End, message: MessageRef<'_>, frames: &mut Vec<u8>) -> Encoded {
     let link = match end.on_send() {
         Err(_) => return Encoded::Refused(WitError::NotAccepted),
+        Ok((SendVerdict::TooEarly, _)) => return Encoded::Refused(WitError::Connecting),
         Ok((SendVerdict::Refuse, _)) => return Encoded::Refused(WitError::Closed),
         Ok((SendVerdict::Drop, _)) => return Encoded::Dropped,
         Ok((SendVerdict::Take, link)) => link,
     };
     match link {
         Link::Wire(outbox) => {
-            codec::message(message, frames);
+            codec::message(outbox.role(), message, frames);
             Encoded::Frame(outbox)
         }
         Link::Peer(peer) => match peer.upgrade() {
             Some(peer) => Encoded::Message(peer, message.to_message()),
             None => Encoded::Dropped,
         },
-        Link::Gone => Encoded::Dropped,
+        Link::Opening | Link::Gone => Encoded::Dropped,
     }
 }
 
@@ -143,7 +144,7 @@ impl GuestState {
         message: MessageRef<'_>,
     ) -> wasmtime::Result<u32> {
         let mut frame = Vec::new();
-        codec::message(message, &mut frame);
+        codec::message(Role::Server, message, &mut frame);
         let before = self.effects.total_bytes();
         if before > 0 && before + frame.len() > size(self.host.limits.turn_bytes) {
             return Ok(0);
@@ -153,6 +154,13 @@ impl GuestState {
         let mut taken = 0;
         for end in ends {
             match end.on_send() {
+                Ok((SendVerdict::Take, Link::Wire(outbox))) if outbox.role() == Role::Client => {
+                    // Each frame has a mask of its own.
+                    let from = self.effects.frames.len();
+                    codec::message(Role::Client, message, &mut self.effects.frames);
+                    let encoded = Encoded::Frame(outbox);
+                    taken += u32::from(self.finish_send(end, encoded, from)?.is_ok());
+                }
                 Ok((SendVerdict::Take, Link::Wire(outbox))) => {
                     let before = outbox.buffered() + self.effects.staged_bytes(end.id());
                     if before > 0 && before + frame.len() > hard {
@@ -169,7 +177,7 @@ impl GuestState {
                     let from = self.effects.frames.len();
                     taken += u32::from(self.finish_send(end, encoded, from)?.is_ok());
                 }
-                Ok((SendVerdict::Take | SendVerdict::Drop | SendVerdict::Refuse, _)) | Err(_) => {}
+                Ok(_) | Err(_) => {}
             }
         }
         if !to.is_empty() {

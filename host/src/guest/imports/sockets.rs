@@ -15,6 +15,7 @@ use crate::config::size;
 use crate::guest::effects::Staged;
 use crate::guest::journal::Change;
 use crate::guest::store::Handle;
+use crate::outbound::{self, Connect};
 use crate::socket::outbox::KeepAlive;
 use crate::socket::{End, ReadyState, SocketId};
 
@@ -63,6 +64,7 @@ impl HostWebSocket for GuestState {
 
     fn ready_state(&mut self, socket: Socket) -> wasmtime::Result<WitReadyState> {
         Ok(match self.end(&socket)?.ready_state() {
+            ReadyState::Connecting => WitReadyState::Connecting,
             ReadyState::Open => WitReadyState::Open,
             ReadyState::Closing => WitReadyState::Closing,
             ReadyState::Closed => WitReadyState::Closed,
@@ -70,18 +72,15 @@ impl HostWebSocket for GuestState {
     }
 
     fn url(&mut self, socket: Socket) -> wasmtime::Result<Option<String>> {
-        self.end(&socket)?;
-        Ok(None)
+        Ok(self.end(&socket)?.url())
     }
 
     fn protocol(&mut self, socket: Socket) -> wasmtime::Result<String> {
-        self.end(&socket)?;
-        Ok(String::new())
+        Ok(self.end(&socket)?.agreed().protocol)
     }
 
     fn extensions(&mut self, socket: Socket) -> wasmtime::Result<String> {
-        self.end(&socket)?;
-        Ok(String::new())
+        Ok(self.end(&socket)?.agreed().extensions)
     }
 
     fn buffered_amount(&mut self, socket: Socket) -> wasmtime::Result<u64> {
@@ -189,7 +188,63 @@ impl Host for GuestState {
         self.broadcast_to(&ends, send::as_ref(&message))
     }
 
-    fn connect(&mut self, _url: String, _options: ConnectOptions) -> Refusable<Socket> {
-        Ok(Err(WitError::Unsupported("sockets.connect".to_owned())))
+    fn connect(&mut self, url: String, options: ConnectOptions) -> Refusable<Socket> {
+        match self.plan_socket(&url, options) {
+            Ok((end, plan)) => {
+                self.ends.insert(end.id(), Arc::clone(&end));
+                let staged = Staged::Connect {
+                    end: Arc::clone(&end),
+                    plan: Box::new(plan),
+                };
+                self.effects.stage(staged, &self.host.limits)?;
+                self.handles += 1;
+                Ok(Ok(self.table.push(Handle(end))?))
+            }
+            Err(error) => Ok(Err(error)),
+        }
+    }
+}
+
+impl GuestState {
+    /// Check what `connect` is asked for, and make the end of the socket. Nothing is connected yet.
+    fn plan_socket(
+        &mut self,
+        url: &str,
+        options: ConnectOptions,
+    ) -> Result<(Arc<End>, Connect), WitError> {
+        let limits = Arc::clone(&self.host.limits);
+        let plan = self.host.outbound.connect(
+            url,
+            outbound::ConnectOptions {
+                protocols: options.protocols,
+                headers: options.headers,
+                extensions: None,
+            },
+        )?;
+        let durable = match options.hibernatable {
+            Some(tags) => {
+                let object = self.object()?;
+                let tags = object.check_tags(tags, &limits)?;
+                Some((object, tags))
+            }
+            None => None,
+        };
+        let of_object = durable
+            .as_ref()
+            .map_or(0, |(object, _)| object.socket_count());
+        if (self.ends.len() + of_object) as u64 >= limits.sockets || self.handles >= limits.sockets
+        {
+            return Err(too_many_sockets(limits.sockets));
+        }
+        let owner = self
+            .owner
+            .upgrade()
+            .expect("a session outlives the turns it runs");
+        let url = plan.url().to_owned();
+        let end = End::connecting(self.host.next_socket_id(), url, owner);
+        if let Some((object, tags)) = durable {
+            end.make_durable(&object.auto_response, tags);
+        }
+        Ok((end, plan))
     }
 }

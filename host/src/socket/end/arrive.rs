@@ -6,7 +6,6 @@ use std::sync::Arc;
 
 use super::{Arrival, Claim, End, Inner, Link, Owner, SocketEvent};
 use crate::socket::SocketId;
-use crate::socket::codec;
 use crate::socket::message::{CloseBody, CloseInfo};
 use crate::socket::outbox::{Order, Outbox};
 use crate::socket::state::PeerClose;
@@ -62,6 +61,10 @@ impl End {
     /// The peer broke the protocol: the worker gets `error`, and no `close`.
     pub(crate) fn failed(&self, reason: &str) {
         let mut inner = self.lock();
+        if let Claim::Coupled(_) = inner.claim {
+            // Whoever is behind the relay has done nothing wrong: to it the connection is lost.
+            return inner.lose(self.id);
+        }
         inner.link = Link::Gone;
         if inner.handshake.on_failed() {
             inner.raise(self.id, SocketEvent::Error(reason.to_owned()));
@@ -87,7 +90,16 @@ impl End {
                     }
                 }
             }
-            Link::Wire(_) | Link::Peer(_) | Link::Gone => {}
+            Link::Wire(_) | Link::Peer(_) | Link::Opening | Link::Gone => {}
+        }
+    }
+
+    /// Whether more waits than `held` bytes, so that the connection is not to be read.
+    pub(crate) fn is_held(&self, held: usize) -> bool {
+        let inner = self.lock();
+        match &inner.claim {
+            Claim::Coupled(outbox) => outbox.is_above_soft(),
+            Claim::Free | Claim::Accepted(_) | Claim::Sent => inner.waiting_bytes > held,
         }
     }
 
@@ -100,8 +112,13 @@ impl End {
         self.lock().wants_drain = true;
     }
 
+    /// The connection's outbox has room again.
     pub(crate) fn raise_drain(&self) {
         let inner = self.lock();
+        if let Claim::Coupled(outbox) = &inner.claim {
+            // That connection may have stopped reading for this one.
+            return outbox.notify();
+        }
         if !inner.handshake.is_over()
             && let Some(owner) = inner.owner()
         {
@@ -172,7 +189,9 @@ impl Inner {
 
     fn lose(&mut self, id: SocketId) {
         self.link = Link::Gone;
-        if self.is_on_its_way() {
+        if let Claim::Coupled(outbox) = &self.claim {
+            write(outbox, Arrival::Lost);
+        } else if self.is_on_its_way() {
             self.unsent.push(Arrival::Lost);
         } else if self.handshake.on_lost() {
             self.raise(id, SocketEvent::Close(CloseInfo::lost()));
@@ -183,11 +202,7 @@ impl Inner {
 /// Put what arrives for a client onto its wire.
 pub(super) fn write(outbox: &Outbox, arrival: Arrival) {
     match arrival {
-        Arrival::Message(message) => {
-            let mut frame = Vec::new();
-            codec::message(message.as_ref(), &mut frame);
-            outbox.push(&frame);
-        }
+        Arrival::Message(message) => outbox.push_message(message.as_ref()),
         Arrival::Close(body) => outbox.close(&body, Order::AwaitClose),
         Arrival::Lost => outbox.order(Order::End),
     }

@@ -1,15 +1,17 @@
 //! Owns how an end is claimed: accepted by an instance, sent to a client, or given up by both.
 
-use std::sync::Arc;
+use std::sync::{Arc, Weak};
 
 use super::arrive::write;
-use super::{Arrival, Claim, End, Link, Owner, SocketEvent, UpgradeRequest};
-use crate::socket::message::CloseCode;
+use super::{Arrival, Claim, End, Inner, Link, Owner, SocketEvent, UpgradeRequest};
+use crate::socket::message::{CloseCode, SocketId};
 use crate::socket::outbox::{Order, Outbox};
 
 /// Why an end cannot be accepted or sent in a response.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum ClaimError {
+    /// The handshake of the outbound socket is not over.
+    Connecting,
     AlreadyAccepted,
     AlreadyUsed,
 }
@@ -20,6 +22,9 @@ impl End {
         let mut inner = self.lock();
         match inner.claim {
             Claim::Free => {}
+            Claim::Accepted(_) if inner.handshake.is_connecting() => {
+                return Err(ClaimError::Connecting);
+            }
             Claim::Accepted(_) if self.is_durable() => return Err(ClaimError::AlreadyAccepted),
             Claim::Accepted(_) => return Ok(()),
             Claim::Sent | Claim::Coupled(_) => return Err(ClaimError::AlreadyUsed),
@@ -28,23 +33,37 @@ impl End {
         inner.handshake.set_half_open(half_open);
         inner.in_transit = false;
         let unsent = std::mem::take(&mut inner.unsent);
-        let link = inner.link.clone();
         inner.release_held(self.id);
         drop(inner);
+        self.replay(unsent);
+        Ok(())
+    }
+
+    /// Have what came for an end on its way arrive, now that it has an owner.
+    pub(super) fn replay(&self, unsent: Vec<Arrival>) {
         if unsent.is_empty() {
-            return Ok(());
+            return;
         }
-        // Counted anew as it arrives.
-        self.lock().waiting_bytes = 0;
+        let link = {
+            let mut inner = self.lock();
+            // Counted anew as it arrives.
+            inner.waiting_bytes = 0;
+            inner.link.clone()
+        };
         for arrival in unsent {
-            if let Some(answer) = self.arrive(arrival)
-                && let Link::Peer(peer) = &link
-                && let Some(peer) = peer.upgrade()
-            {
-                peer.arrive(Arrival::Close(answer));
+            let Some(answer) = self.arrive(arrival) else {
+                continue;
+            };
+            match &link {
+                Link::Peer(peer) => {
+                    if let Some(peer) = peer.upgrade() {
+                        peer.arrive(Arrival::Close(answer));
+                    }
+                }
+                Link::Wire(outbox) => outbox.close(&answer, Order::End),
+                Link::Opening | Link::Gone => {}
             }
         }
-        Ok(())
     }
 
     /// The end leaves in a response. Of a pair, only one can: somebody must be there to hear the client.
@@ -58,9 +77,7 @@ impl End {
         let mut inner = self.lock();
         match inner.claim {
             // Coupled with a client, so the other end has left.
-            Claim::Free if matches!(inner.link, Link::Wire(_)) => {
-                return Err(ClaimError::AlreadyUsed);
-            }
+            Claim::Free if inner.is_coupled_away() => return Err(ClaimError::AlreadyUsed),
             Claim::Free => {}
             Claim::Accepted(_) => return Err(ClaimError::AlreadyAccepted),
             Claim::Sent | Claim::Coupled(_) => return Err(ClaimError::AlreadyUsed),
@@ -78,17 +95,22 @@ impl End {
                 SocketEvent::Close(info) if info.was_clean => {
                     Arrival::Close(Some((info.code, info.reason)))
                 }
-                SocketEvent::Close(_) | SocketEvent::Error(_) | SocketEvent::Drain => Arrival::Lost,
+                SocketEvent::Close(_)
+                | SocketEvent::Error(_)
+                | SocketEvent::Drain
+                | SocketEvent::Open
+                | SocketEvent::NotOpened(_) => Arrival::Lost,
             }));
         Ok(())
     }
 
     /// The connection of an end that has left is there: write what has waited, and couple the other end
-    /// with it. Gives that other end, unless it is gone.
+    /// with it. Gives that other end, unless it is gone. `id` is that of the relay, should one be needed.
     pub(crate) fn couple(
         &self,
         outbox: &Arc<Outbox>,
         request: UpgradeRequest,
+        id: SocketId,
     ) -> Option<Arc<Self>> {
         let mut inner = self.lock();
         for arrival in std::mem::take(&mut inner.unsent) {
@@ -96,9 +118,16 @@ impl End {
         }
         inner.waiting_bytes = 0;
         inner.claim = Claim::Coupled(Arc::clone(outbox));
-        let Link::Peer(peer) = std::mem::replace(&mut inner.link, Link::Gone) else {
-            return None;
+        let peer = match &inner.link {
+            Link::Peer(peer) => Weak::clone(peer),
+            Link::Wire(upstream) => {
+                // It may have stopped reading until somebody took its messages.
+                upstream.notify();
+                return Some(Self::relay(id, upstream));
+            }
+            Link::Opening | Link::Gone => return None,
         };
+        inner.link = Link::Gone;
         drop(inner);
         let peer = peer.upgrade()?;
         let mut inner = peer.lock();
@@ -124,10 +153,17 @@ impl End {
         let mut inner = self.lock();
         let link = std::mem::replace(&mut inner.link, Link::Gone);
         drop(inner);
-        if let Link::Peer(peer) = link
-            && let Some(peer) = peer.upgrade()
-        {
-            peer.lost();
+        match link {
+            Link::Peer(peer) => {
+                if let Some(peer) = peer.upgrade() {
+                    peer.lost();
+                }
+            }
+            Link::Wire(outbox) => {
+                let body = Some((CloseCode::GOING_AWAY, "the client is gone".to_owned()));
+                outbox.close(&body, Order::AwaitClose);
+            }
+            Link::Opening | Link::Gone => {}
         }
     }
 
@@ -150,7 +186,7 @@ impl End {
                     peer.arrive(Arrival::Lost);
                 }
             }
-            Link::Gone => {}
+            Link::Opening | Link::Gone => {}
         }
     }
 
@@ -168,5 +204,12 @@ impl End {
 
     pub(crate) fn is_free(&self) -> bool {
         matches!(self.lock().claim, Claim::Free)
+    }
+}
+
+impl Inner {
+    /// The other end of the pair has left, and has got its connection.
+    pub(super) fn is_coupled_away(&self) -> bool {
+        self.outward.is_none() && matches!(self.link, Link::Wire(_))
     }
 }

@@ -27,18 +27,23 @@ impl End {
         }
         let mut inner = self.lock();
         match inner.claim {
-            Claim::Free if matches!(inner.link, Link::Wire(_)) => {
-                return Err(ClaimError::AlreadyUsed);
-            }
+            Claim::Free if inner.is_coupled_away() => return Err(ClaimError::AlreadyUsed),
             Claim::Free => {}
+            Claim::Accepted(_) if inner.handshake.is_connecting() => {
+                return Err(ClaimError::Connecting);
+            }
             Claim::Accepted(_) => return Err(ClaimError::AlreadyAccepted),
             Claim::Sent | Claim::Coupled(_) => return Err(ClaimError::AlreadyUsed),
         }
         inner.claim = Claim::Accepted(owner);
         inner.tags = tags;
+        inner.in_transit = false;
         // Set once: an end is accepted once.
         drop(self.responder.set(Arc::clone(responder)));
+        let unsent = std::mem::take(&mut inner.unsent);
         inner.release_held(self.id);
+        drop(inner);
+        self.replay(unsent);
         Ok(())
     }
 
@@ -136,7 +141,7 @@ impl End {
                     peer.arrive(Arrival::Lost);
                 }
             }
-            Link::Gone => {}
+            Link::Opening | Link::Gone => {}
         }
     }
 
@@ -157,7 +162,7 @@ impl End {
                     peer.arrive(Arrival::Lost);
                 }
             }
-            Link::Gone => {}
+            Link::Opening | Link::Gone => {}
         }
     }
 

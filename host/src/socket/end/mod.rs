@@ -4,6 +4,7 @@
 mod arrive;
 mod claim;
 mod durable;
+mod outward;
 
 use std::collections::VecDeque;
 use std::fmt::Debug;
@@ -16,11 +17,17 @@ use super::message::{CloseBody, CloseCode, CloseInfo, Message, MessageRef, Socke
 use super::outbox::{KeepAlive, Order, Outbox};
 use super::state::{Handshake, ReadyState, SendVerdict};
 
-pub(crate) use claim::ClaimError;
+pub(crate) use self::claim::ClaimError;
+pub(crate) use self::outward::Agreed;
+use self::outward::Outward;
 
 /// An event of a socket, for whoever has accepted it.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum SocketEvent {
+    /// An outbound socket is open.
+    Open,
+    /// An outbound socket did not open. The last event.
+    NotOpened(String),
     Message(Message),
     Close(CloseInfo),
     Error(String),
@@ -81,6 +88,8 @@ enum Claim {
 #[derive(Debug, Clone)]
 pub(crate) enum Link {
     Peer(Weak<End>),
+    /// An outbound end: the connection is not there yet.
+    Opening,
     Wire(Arc<Outbox>),
     Gone,
 }
@@ -108,6 +117,8 @@ struct Inner {
     /// When the auto-response last answered, in milliseconds since 1970.
     auto_response_at: Option<u64>,
     keep_alive: Option<KeepAlive>,
+    /// Set for an outbound end.
+    outward: Option<Box<Outward>>,
 }
 
 /// One end of a pair.
@@ -157,6 +168,7 @@ impl End {
                 tags: Vec::new(),
                 auto_response_at: None,
                 keep_alive: None,
+                outward: None,
             }),
         }
     }
@@ -194,9 +206,13 @@ impl End {
         Ok(inner.handshake.on_close().then(|| inner.link.clone()))
     }
 
-    /// The host closes in the worker's place: the server shuts down.
-    pub(crate) fn close_by_host(&self, body: &CloseBody) {
+    /// The host closes in the worker's place: the server shuts down. `own` is the outbox of the end's connection.
+    pub(crate) fn close_by_host(&self, body: &CloseBody, own: &Outbox) {
         let mut inner = self.lock();
+        if let Claim::Coupled(_) = inner.claim {
+            drop(inner);
+            return own.close(body, Order::AwaitClose);
+        }
         if !inner.handshake.on_close() {
             return;
         }
@@ -234,7 +250,7 @@ impl End {
     /// Whether anything can still happen to this end that comes from outside its instance.
     pub(crate) fn is_reachable(&self, instance_holds: impl Fn(SocketId) -> bool) -> bool {
         match self.link() {
-            Link::Wire(_) => true,
+            Link::Wire(_) | Link::Opening => true,
             Link::Gone => false,
             Link::Peer(peer) => peer.upgrade().is_some_and(|peer| !instance_holds(peer.id)),
         }

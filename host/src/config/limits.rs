@@ -1,0 +1,302 @@
+//! Owns every bound there is: its name, its default, and the sentence that says what happens when it is reached.
+
+use crate::error::Error;
+
+/// One bound, as [`Limits::describe`] lists it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct LimitInfo {
+    /// The field of [`Limits`], which is also the name on the command line.
+    pub name: &'static str,
+    /// The value in force.
+    pub value: u64,
+    /// What is bounded, and what happens when the bound is reached.
+    pub doc: &'static str,
+}
+
+macro_rules! limits {
+    ($($(#[doc = $doc:literal])+ $name:ident = $default:expr;)+) => {
+        /// Every bound there is: queues, sizes, counts, times. Units are in the names.
+        #[derive(Debug, Clone, PartialEq, Eq)]
+        #[non_exhaustive]
+        pub struct Limits {
+            $($(#[doc = $doc])+ pub $name: u64,)+
+        }
+
+        impl Default for Limits {
+            fn default() -> Self {
+                Self { $($name: $default,)+ }
+            }
+        }
+
+        impl Limits {
+            /// All bounds with their values, in the order of their declaration.
+            #[must_use]
+            pub fn describe(&self) -> Vec<LimitInfo> {
+                vec![$(LimitInfo {
+                    name: stringify!($name),
+                    value: self.$name,
+                    doc: concat!($($doc),+).trim_ascii(),
+                },)+]
+            }
+
+            fn field(&mut self, name: &str) -> Option<&mut u64> {
+                match name {
+                    $(stringify!($name) => Some(&mut self.$name),)+
+                    _ => None,
+                }
+            }
+        }
+    };
+}
+
+limits! {
+    /// Bytes of one received message, whole. A larger one: Close 1009, `error`. Cloudflare: 32 MiB.
+    message_bytes = 32 * 1024 * 1024;
+    /// Bytes that wait for a slow client before its connection is no longer read, and below which `drain`
+    /// is delivered.
+    outbox_soft_bytes = 1024 * 1024;
+    /// Bytes that wait for a slow client before `send` is refused with `outbox-full`. One larger message
+    /// is taken into an empty outbox.
+    outbox_hard_bytes = 16 * 1024 * 1024;
+    /// Milliseconds that an outbox may stay above its soft bound after a refused `send`; then Close 1013.
+    outbox_stall_ms = 30_000;
+    /// Bytes of messages that wait for `accept` or `resume` before the connection is no longer read.
+    held_bytes = 1024 * 1024;
+    /// Bytes of a Close reason. RFC 6455, 5.5.
+    close_reason_bytes = 123;
+    /// Milliseconds that a peer has to answer a Close once it has left, or to read more of what stands before
+    /// it; then its connection is dropped (1006).
+    close_timeout_ms = 10_000;
+    /// Milliseconds that an ended connection may take to be read to its end, so that the last frames are
+    /// not lost to a reset.
+    linger_ms = 2_000;
+    /// Bytes left with a socket by `set-attachment`. More: `attachment-too-large`. Cloudflare: 16,384.
+    attachment_bytes = 16_384;
+    /// Tags of a hibernatable socket. More: `too-many-tags`. Cloudflare: 10.
+    tags = 10;
+    /// Bytes of UTF-8 of a tag. More: `tag-too-long`. Cloudflare: 256.
+    tag_bytes = 256;
+    /// Bytes of UTF-8 of each side of an auto-response. More: `auto-response-too-large`. Cloudflare: 2,048.
+    auto_response_bytes = 2_048;
+    /// Milliseconds without an event after which an object that nothing holds loses its instance. Cloudflare: 10 s.
+    hibernate_after_ms = 10_000;
+    /// Milliseconds that an object's gate may be closed (`block_concurrency_while`); then the object is reset.
+    /// Cloudflare: 30 s.
+    gate_ms = 30_000;
+    /// Milliseconds that an object waits for a place among the instances, all of which are at work; then 503, and
+    /// Close 1013 for the sockets that had something for it.
+    instance_wait_ms = 10_000;
+    /// Times that a failed alarm is tried again; then it is given up. Cloudflare: 6.
+    alarm_retries = 6;
+    /// Milliseconds before the first retry of an alarm; each further one waits twice as long. Cloudflare: 2 s.
+    alarm_backoff_ms = 2_000;
+    /// Requests to objects and servers that one instance may have under way. More: refused.
+    operations = 1_000;
+    /// Bytes of a key. More: `key-too-large`. Cloudflare: 2,048.
+    key_bytes = 2_048;
+    /// Bytes of a key and its value, and of a string, blob or row in SQL. More: `value-too-large`, or `sql`.
+    /// Cloudflare: 2 MB.
+    value_bytes = 2 * 1024 * 1024;
+    /// Keys of one `get`, `put` or `delete`. More: `other`. Cloudflare: 128.
+    keys_per_call = 128;
+    /// Bytes that one `get`, `list` or `exec` gives back, as they stand in memory. More: `other` (`sql` for `exec`);
+    /// ask for less at a time.
+    result_bytes = 64 * 1024 * 1024;
+    /// Transactions inside one another within a turn. More: `other`.
+    transaction_depth = 64;
+    /// Bytes of one object's database. More: the write fails with `storage`, and the turn is undone. Cloudflare:
+    /// 10 GB.
+    database_bytes = 10 << 30;
+    /// Bytes of one object's database in memory, where there is no data directory. More: as above.
+    memory_database_bytes = 256 * 1024 * 1024;
+    /// Bytes of the text of one `exec`. More: `sql`. Cloudflare: 100 KB.
+    sql_statement_bytes = 100_000;
+    /// Parameters of a statement. More: `sql`. Cloudflare: 100.
+    sql_parameters = 100;
+    /// Columns of a table or a result. More: `sql`. Cloudflare: 100.
+    sql_columns = 100;
+    /// Arguments of a function in SQL. More: `sql`. Cloudflare: 32.
+    sql_arguments = 32;
+    /// Bytes of a pattern of LIKE or GLOB. More: `sql`. Cloudflare: 50.
+    sql_pattern_bytes = 50;
+    /// Depth of an expression in SQL. More: `sql`. It also bounds the stack that SQLite needs.
+    sql_depth = 100;
+    /// Instructions that a statement compiles to; generated columns and views can multiply. More: `sql`.
+    sql_instructions = 250_000;
+    /// Milliseconds that one `exec` may take. More: `sql`; if it was writing, the turn is undone.
+    sql_ms = 10_000;
+    /// Milliseconds to wait for a database that another connection still holds. More: `storage`.
+    busy_ms = 1_000;
+    /// Events that one turn takes; more wait for the next.
+    batch_events = 64;
+    /// Bytes of messages that one turn takes; a larger message is a turn by itself.
+    batch_bytes = 16 * 1024;
+    /// Milliseconds of CPU time that a turn may use; then the instance dies. Cloudflare: 30 s.
+    turn_cpu_ms = 30_000;
+    /// Milliseconds from begin to end that a turn may take, blocking calls included; then the instance
+    /// dies.
+    turn_wall_ms = 60_000;
+    /// Bytes that one turn may send, over all sockets. More: `send` is refused with `outbox-full`.
+    turn_bytes = 256 * 1024 * 1024;
+    /// Things that one turn may ask for. More: the instance dies.
+    turn_effects = 1_000_000;
+    /// Bytes of linear memory of one instance. More: the allocation fails in the guest. Cloudflare: 128 MB.
+    memory_bytes = 128 * 1024 * 1024;
+    /// Bytes of the guest's stack. More: the instance dies.
+    stack_bytes = 512 * 1024;
+    /// Instances alive at a time. More: 503. Linux's `vm.max_map_count` of 65,530 ends near 9,700; each
+    /// thousand adds two milliseconds to the start.
+    instances = 5_000;
+    /// Sockets that one instance may hold. More: `too-many-sockets`. Cloudflare: 32,768 an object.
+    sockets = 32_768;
+    /// Timers that one instance may have under way. More: `too-many-timers`.
+    timers = 10_000;
+    /// Milliseconds of the longest timer, a week. More: `timeout-too-long`.
+    timer_ms = 604_800_000;
+    /// Bytes a second of an instance's output that reach the log. The rest is dropped, and counted there.
+    log_bytes_per_second = 64 * 1024;
+    /// Connections open at a time. More wait, unaccepted, until one ends.
+    connections = 50_000;
+    /// Bytes of a request's head. More: 431.
+    request_head_bytes = 16 * 1024;
+    /// Headers of a request. More: 431.
+    request_headers = 100;
+    /// Milliseconds in which a request's head must be complete; then the connection is dropped.
+    request_head_ms = 10_000;
+    /// Bytes of a request's body. More: 413.
+    request_body_bytes = 10 * 1024 * 1024;
+    /// Milliseconds in which a request's body must be complete; then 408.
+    request_body_ms = 30_000;
+    /// Milliseconds in which a client must be done with its TLS handshake; then the connection is dropped.
+    tls_handshake_ms = 10_000;
+    /// Outbound connections of the worker, those being opened included. More: `connect` and `fetch` fail with `other`.
+    outbound_connections = 10_000;
+    /// Milliseconds that `connect` has until its socket is open, and `fetch` until it has a connection; then it fails.
+    connect_ms = 10_000;
+    /// Milliseconds that `fetch` has until the response is whole; then it fails.
+    fetch_ms = 30_000;
+    /// Bytes of the body of a response to `fetch`. More: it fails.
+    response_body_bytes = 10 * 1024 * 1024;
+    /// Bytes of the head of a response to `connect` or `fetch`. More: it fails.
+    response_head_bytes = 16 * 1024;
+    /// Headers of a response to `connect` or `fetch`. More: it fails.
+    response_headers = 100;
+    /// Names of hosts that are looked up at a time, each on a thread. More wait, within their own time.
+    lookups = 64;
+    /// Milliseconds that a shutdown waits for sockets to close and responses to leave.
+    drain_ms = 10_000;
+}
+
+impl Limits {
+    /// Set a bound by its name; dashes may stand for underscores.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Config`] names the bounds that come close if there is none of that name.
+    pub fn set(&mut self, name: &str, value: u64) -> Result<(), Error> {
+        let wanted = name.replace('-', "_");
+        if let Some(field) = self.field(&wanted) {
+            *field = value;
+            return Ok(());
+        }
+        let word = wanted.split('_').next().unwrap_or_default();
+        let near: Vec<_> = self
+            .describe()
+            .into_iter()
+            .map(|limit| limit.name)
+            .filter(|name| name.contains(word))
+            .collect();
+        let hint = if near.is_empty() {
+            "`pairway limits` lists them".to_owned()
+        } else {
+            format!("did you mean {}?", near.join(", "))
+        };
+        Err(Error::Config(format!("there is no limit `{name}`: {hint}")))
+    }
+
+    /// Check that the bounds can be kept together.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Config`] names the bound that cannot.
+    pub fn check(&self) -> Result<(), Error> {
+        let refuse = |text: &str| Err(Error::Config(text.to_owned()));
+        if self.outbox_soft_bytes > self.outbox_hard_bytes {
+            return refuse("limit outbox_soft_bytes must not be above outbox_hard_bytes");
+        }
+        if self.memory_bytes > 4 << 30 {
+            return refuse(
+                "limit memory_bytes must not be above 4 GiB, the address space of a component",
+            );
+        }
+        if self.request_head_bytes < 8192 {
+            return refuse("limit request_head_bytes must be at least 8192");
+        }
+        if self.response_head_bytes < 8192 {
+            return refuse("limit response_head_bytes must be at least 8192");
+        }
+        if self.close_reason_bytes > 123 {
+            return refuse(
+                "limit close_reason_bytes must not be above 123: a Close frame holds no more",
+            );
+        }
+        for limit in self.describe() {
+            if limit.value == 0 && limit.name != "linger_ms" {
+                return Err(Error::Config(format!(
+                    "limit {} must be above zero",
+                    limit.name
+                )));
+            }
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_limit_is_set_by_its_name_with_dashes_or_underscores() {
+        let mut limits = Limits::default();
+        limits.set("message-bytes", 5).unwrap();
+        assert_eq!(limits.message_bytes, 5);
+        limits.set("close_timeout_ms", 7).unwrap();
+        assert_eq!(limits.close_timeout_ms, 7);
+    }
+
+    #[test]
+    fn an_unknown_limit_is_refused_with_names_that_come_close() {
+        let error = Limits::default()
+            .set("outbox-bytes", 5)
+            .unwrap_err()
+            .to_string();
+        assert!(
+            error.contains("outbox_soft_bytes") && error.contains("outbox_hard_bytes"),
+            "{error}"
+        );
+    }
+
+    #[test]
+    fn limits_that_contradict_each_other_are_refused() {
+        let mut limits = Limits::default();
+        limits.outbox_soft_bytes = limits.outbox_hard_bytes + 1;
+        assert!(limits.check().is_err());
+        assert!(
+            Limits {
+                message_bytes: 0,
+                ..Limits::default()
+            }
+            .check()
+            .is_err()
+        );
+        assert!(Limits::default().check().is_ok());
+    }
+
+    #[test]
+    fn every_limit_says_what_happens_when_it_is_reached() {
+        for limit in Limits::default().describe() {
+            assert!(limit.doc.len() > 30, "{} has no sentence", limit.name);
+        }
+    }
+}
