@@ -86,6 +86,9 @@ struct Serve {
     /// that clients can be told to believe it.
     #[arg(long, value_name = "FILE", num_args = 0..=1, require_equals = true, conflicts_with = "tls_cert")]
     tls_self_signed: Option<Option<PathBuf>>,
+    /// Compress no messages (permessage-deflate), and ask nobody to. `[compression]` in the configuration file has more.
+    #[arg(long, env = "PAIRWAY_NO_COMPRESSION")]
+    no_compression: bool,
     /// Let the worker reach a host, as wss://example.com or http://localhost:8080. May be given several times; see
     /// `[outbound]` in the README. It reaches none unless given.
     #[arg(long = "allow-host", value_name = "SCHEME://HOST[:PORT]")]
@@ -189,6 +192,10 @@ impl Serve {
             _ if self.tls_self_signed.is_some() => Some(Tls::SelfSigned),
             (_, _, tls) => tls.map(|TlsFiles { cert, key }| Tls::Files { cert, key }),
         };
+        file.compression.set(&mut config.compression);
+        if self.no_compression {
+            config.compression.enabled = false;
+        }
         config.outbound.allowed_hosts = file.outbound.allowed_hosts;
         config
             .outbound

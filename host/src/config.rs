@@ -9,6 +9,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 pub use self::limits::{LimitInfo, Limits};
+use crate::error::Error;
 
 /// How a server is to run. `Default` gives what `pairway serve` without flags uses, but for the component
 /// cache, which an embedder has to ask for.
@@ -39,6 +40,8 @@ pub struct Config {
     pub cache_dir: Option<PathBuf>,
     /// TLS for the server; `None` serves `http` and `ws`.
     pub tls: Option<Tls>,
+    /// Whether and how messages are compressed.
+    pub compression: Compression,
     /// What the worker may do to other servers.
     pub outbound: Outbound,
     /// The bounds.
@@ -55,6 +58,7 @@ impl Default for Config {
             data_dir: None,
             cache_dir: None,
             tls: None,
+            compression: Compression::default(),
             outbound: Outbound::default(),
             limits: Limits::default(),
         }
@@ -85,6 +89,49 @@ pub enum Tls {
     },
     /// One for development: made at the start, signed by nobody, for `localhost`, 127.0.0.1 and `::1`.
     SelfSigned,
+}
+
+/// Compression of messages: permessage-deflate, RFC 7692. It is agreed on with peers that offer it, and offered to
+/// other servers; messages of the host's are compressed each by itself, so that it costs no memory of a connection.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Compression {
+    /// Whether to agree on it at all.
+    pub enabled: bool,
+    /// Bytes of the shortest message that is compressed. 1,024: what fits a packet is sent no sooner for being shorter.
+    pub min_bytes: usize,
+    /// How hard to compress: from 1, the fastest, to 9. Level 2 makes text a quarter smaller for twice the time.
+    pub level: u8,
+    /// Let peers refer to their earlier messages. They compress better then, and from its first compressed message on
+    /// each such connection holds 48 KB. Never for hibernatable sockets.
+    pub peer_context_takeover: bool,
+}
+
+impl Default for Compression {
+    fn default() -> Self {
+        Self {
+            enabled: true,
+            min_bytes: 1024,
+            level: 1,
+            peer_context_takeover: false,
+        }
+    }
+}
+
+impl Compression {
+    /// Check that it can be kept.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Config`] names what cannot.
+    pub(crate) fn check(&self) -> Result<(), Error> {
+        if !(1..=9).contains(&self.level) {
+            return Err(Error::Config(format!(
+                "compression.level {} is not between 1 and 9",
+                self.level
+            )));
+        }
+        Ok(())
+    }
 }
 
 /// What a worker may do to other servers (`sockets.connect`, `http.fetch`): nothing, unless hosts are named.

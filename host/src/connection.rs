@@ -20,6 +20,7 @@ use self::work::Work;
 use crate::config::{Limits, millis, size};
 use crate::counters::Counters;
 use crate::socket::decode::Decoder;
+use crate::socket::deflate::Inflater;
 use crate::socket::frames::Frames;
 use crate::socket::outbox::Order;
 use crate::socket::{CloseCode, End, Outbox, codec};
@@ -69,10 +70,11 @@ impl Connection {
         stream: Stream,
         end: Arc<End>,
         outbox: Arc<Outbox>,
+        inflater: Option<Inflater>,
         limits: Arc<Limits>,
         counters: Arc<Counters>,
     ) -> Self {
-        let decoder = Decoder::new(outbox.role(), size(limits.message_bytes));
+        let decoder = Decoder::new(outbox.role(), size(limits.message_bytes), inflater);
         Self {
             stream,
             end,

@@ -44,7 +44,7 @@ mod upgrade;
 mod upstream;
 mod worker;
 
-pub use config::{Config, DurableObject, LimitInfo, Limits, Outbound, Tls};
+pub use config::{Compression, Config, DurableObject, LimitInfo, Limits, Outbound, Tls};
 pub use counters::{Counter, Counters};
 pub use error::{Error, Fault};
 pub use objects::ObjectStatus;

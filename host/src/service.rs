@@ -21,7 +21,8 @@ use crate::counters::Counters;
 use crate::drain::Drain;
 use crate::guest::{Answer, Request};
 use crate::session::NoAnswer;
-use crate::socket::codec::Role;
+use crate::socket::codec::{Format, Role};
+use crate::socket::deflate::{self, Inflater};
 use crate::socket::outbox::Order;
 use crate::socket::{Departure, End, Outbox, UpgradeRequest};
 use crate::stream::Stream;
@@ -71,6 +72,8 @@ struct Upgrading {
     parts: Parts,
     on_upgrade: OnUpgrade,
     seat: Seat,
+    /// What was agreed on about compression.
+    deflate: Option<deflate::Parameters>,
 }
 
 impl Service {
@@ -97,6 +100,7 @@ impl Service {
                     parts,
                     on_upgrade,
                     seat,
+                    deflate: None,
                 };
                 self.upgrade(upgrading, socket, &headers)
             }
@@ -162,7 +166,7 @@ impl Service {
     /// Answer with 101 and start the connection; or say what is wrong with the request.
     fn upgrade(
         self,
-        upgrading: Upgrading,
+        mut upgrading: Upgrading,
         socket: Departure,
         headers: &[(String, Vec<u8>)],
     ) -> Reply {
@@ -187,9 +191,27 @@ impl Service {
         own.insert(header::CONNECTION, HeaderValue::from_static("Upgrade"));
         own.insert(header::UPGRADE, HeaderValue::from_static("websocket"));
         own.insert(header::SEC_WEBSOCKET_ACCEPT, accept);
+        if let Some(agreement) = self.compress(&parts.headers, &socket) {
+            own.insert(header::SEC_WEBSOCKET_EXTENSIONS, agreement.response);
+            upgrading.deflate = Some(agreement.parameters);
+        }
         let drain = Arc::clone(&self.drain);
         drain.spawn(self.connect(upgrading, socket));
         reply
+    }
+
+    /// What is agreed on about compression with a client.
+    fn compress(&self, headers: &HeaderMap, socket: &Departure) -> Option<deflate::Agreement> {
+        let policy = self.sessions.host.compression.as_ref()?;
+        if policy.peer_context_takeover && socket.is_durable() {
+            // A socket that hibernates holds no inflater meanwhile.
+            let stateless = deflate::Policy {
+                peer_context_takeover: false,
+                ..policy.clone()
+            };
+            return deflate::accept(headers, &stateless);
+        }
+        deflate::accept(headers, policy)
     }
 
     /// Take the TCP stream over from hyper and serve the WebSocket.
@@ -198,6 +220,7 @@ impl Service {
             parts,
             on_upgrade,
             seat,
+            deflate,
         } = upgrading;
         let Ok(upgraded) = on_upgrade.await else {
             // The client is gone. Dropping the departure tells the other end.
@@ -207,10 +230,13 @@ impl Service {
             .downcast::<TokioIo<Stream>>()
             .expect("the server gives hyper nothing else");
         let host = &self.sessions.host;
-        let outbox = Arc::new(Outbox::new(
-            Role::Server,
-            size(host.limits.outbox_soft_bytes),
-        ));
+        let min_bytes = host
+            .compression
+            .as_ref()
+            .map_or(0, |policy| policy.min_bytes);
+        let format = Format::new(Role::Server, deflate, min_bytes);
+        let outbox = Arc::new(Outbox::new(format, size(host.limits.outbox_soft_bytes)));
+        let inflater = deflate.map(|agreed| Inflater::new(agreed.peer_keeps_context));
         let request = UpgradeRequest {
             uri: self.uri(&parts),
             headers: copy(&parts.headers),
@@ -227,7 +253,8 @@ impl Service {
         let open = self.drain.open(&end, &outbox);
         let early = stream.read_buf;
         let stream = stream.io.into_inner();
-        let connection = Connection::new(stream, end, outbox, limits, Arc::clone(&counters));
+        let connection =
+            Connection::new(stream, end, outbox, inflater, limits, Arc::clone(&counters));
         counters.sockets.add(1);
         counters.sockets_live.add(1);
         let place = Arc::clone(&self.place);

@@ -4,6 +4,7 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
+use http::header::{self, HeaderMap};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use crate::config::{Limits, size};
@@ -12,7 +13,8 @@ use crate::counters::Counters;
 use crate::drain::Drain;
 use crate::guest::Answer;
 use crate::outbound::{Connect, Failed, Fetch, Opened, Outbound};
-use crate::socket::codec::Role;
+use crate::socket::codec::{Format, Role};
+use crate::socket::deflate::{self, Inflater, Policy};
 use crate::socket::{Agreed, Departure, End, Outbox, SocketId};
 use crate::stream::Stream;
 
@@ -23,6 +25,7 @@ pub(crate) struct Upstream {
     drain: Arc<Drain>,
     limits: Arc<Limits>,
     counters: Arc<Counters>,
+    compression: Option<Policy>,
     places: Arc<Semaphore>,
 }
 
@@ -45,6 +48,7 @@ impl Upstream {
         drain: Arc<Drain>,
         limits: Arc<Limits>,
         counters: Arc<Counters>,
+        compression: Option<Policy>,
     ) -> Self {
         let places = size(limits.outbound_connections).min(Semaphore::MAX_PERMITS);
         Self {
@@ -52,23 +56,18 @@ impl Upstream {
             drain,
             limits,
             counters,
+            compression,
             places: Arc::new(Semaphore::new(places)),
         }
     }
 
     /// Open the socket of this end; how that went is an event of it.
     pub(crate) async fn connect(&self, end: Arc<End>, plan: Connect) {
-        let opened = match self.place() {
-            Ok(place) => self.outbound.open(plan).await.map(|opened| (opened, place)),
-            Err(failed) => Err(failed),
-        };
-        match opened {
-            Ok((opened, place)) => {
-                let (stream, early, agreed) = take_apart(opened);
-                let outbox = self.outbox();
+        match self.try_connect(plan).await {
+            Ok((wire, place)) => {
                 // If nobody wants it any more, dropping the stream ends it.
-                if end.open(agreed, &outbox) {
-                    self.serve(stream, early, end, outbox, place);
+                if end.open(wire.agreed.clone(), &wire.outbox) {
+                    self.serve(wire, end, place);
                 }
             }
             Err(failed) => {
@@ -78,19 +77,27 @@ impl Upstream {
         }
     }
 
+    async fn try_connect(&self, plan: Connect) -> Result<(Wire, Place), Failed> {
+        let place = self.place()?;
+        let opened = self.outbound.open(plan).await?;
+        Ok((self.wire(opened)?, place))
+    }
+
     /// Send a request; the socket that may come of it gets this id.
     pub(crate) async fn fetch(&self, fetch: Fetch, id: SocketId) -> Result<Answer, Failed> {
         let place = self.place()?;
         let url = fetch.url().to_owned();
         let response = self.outbound.send(fetch).await?;
-        let socket = response.socket.map(|opened| {
-            let (stream, early, agreed) = take_apart(opened);
-            let outbox = self.outbox();
-            let end = End::opened(id, url, agreed, &outbox);
-            let departure = Departure::new(&end).expect("nobody has claimed a new end");
-            self.serve(stream, early, end, outbox, place);
-            departure
-        });
+        let socket = match response.socket {
+            Some(opened) => {
+                let wire = self.wire(opened)?;
+                let end = End::opened(id, url, wire.agreed.clone(), &wire.outbox);
+                let departure = Departure::new(&end).expect("nobody has claimed a new end");
+                self.serve(wire, end, place);
+                Some(departure)
+            }
+            None => None,
+        };
         Ok(Answer {
             status: response.status,
             headers: response.headers,
@@ -115,22 +122,48 @@ impl Upstream {
         })
     }
 
-    fn outbox(&self) -> Arc<Outbox> {
-        let soft = size(self.limits.outbox_soft_bytes);
-        Arc::new(Outbox::new(Role::Client, soft))
+    /// What a handshake has made, ready to be served.
+    fn wire(&self, opened: Opened) -> Result<Wire, Failed> {
+        let (compression, min_bytes) = match (&self.compression, &opened.extensions) {
+            (Some(policy), Some(extensions)) => {
+                let confirmed = deflate::confirm(
+                    policy,
+                    &HeaderMap::from_iter([(header::SEC_WEBSOCKET_EXTENSIONS, extensions.clone())]),
+                );
+                let wrong = |violation: deflate::Violation| Failed::new(violation.0.to_owned());
+                (confirmed.map_err(wrong)?, policy.min_bytes)
+            }
+            // Without an offer the handshake has failed.
+            (Some(_) | None, _) => (None, 0),
+        };
+        let extensions = opened
+            .extensions
+            .as_ref()
+            .and_then(|value| value.to_str().ok());
+        let format = Format::new(Role::Client, compression, min_bytes);
+        Ok(Wire {
+            stream: opened.stream,
+            early: opened.read_ahead,
+            outbox: Arc::new(Outbox::new(format, size(self.limits.outbox_soft_bytes))),
+            inflater: compression.map(|agreed| Inflater::new(agreed.peer_keeps_context)),
+            agreed: Agreed {
+                protocol: opened.protocol,
+                extensions: extensions.unwrap_or_default().to_owned(),
+            },
+        })
     }
 
-    fn serve(
-        &self,
-        stream: Stream,
-        early: Bytes,
-        end: Arc<End>,
-        outbox: Arc<Outbox>,
-        place: Place,
-    ) {
-        let open = self.drain.open(&end, &outbox);
+    fn serve(&self, wire: Wire, end: Arc<End>, place: Place) {
+        let open = self.drain.open(&end, &wire.outbox);
         let (limits, counters) = (Arc::clone(&self.limits), Arc::clone(&self.counters));
-        let connection = Connection::new(stream, end, outbox, limits, counters);
+        let Wire {
+            stream,
+            early,
+            outbox,
+            inflater,
+            ..
+        } = wire;
+        let connection = Connection::new(stream, end, outbox, inflater, limits, counters);
         self.drain.spawn(async move {
             connection.run(early).await;
             open.ended();
@@ -139,11 +172,13 @@ impl Upstream {
     }
 }
 
-/// The stream, what has been read of it already, and what was agreed on.
-fn take_apart(opened: Opened) -> (Stream, Bytes, Agreed) {
-    let agreed = Agreed {
-        protocol: opened.protocol,
-        extensions: opened.extensions.unwrap_or_default(),
-    };
-    (opened.stream, opened.read_ahead, agreed)
+/// A connection that is open, and not served yet.
+#[derive(Debug)]
+struct Wire {
+    stream: Stream,
+    /// What has been read of it already.
+    early: Bytes,
+    outbox: Arc<Outbox>,
+    inflater: Option<Inflater>,
+    agreed: Agreed,
 }

@@ -14,6 +14,7 @@ use crate::namespace::{Class, Namespaces};
 use crate::objects::Objects;
 use crate::outbound::{AllowList, Bounds, Outbound};
 use crate::session::{NoAnswer, Pending, Session};
+use crate::socket::deflate::Policy;
 use crate::upstream::Upstream;
 
 /// A worker's code, compiled and checked, ready to be served. Cheap to clone; may be served by several
@@ -83,6 +84,7 @@ impl Sessions {
                 .map(|(name, value)| (name.clone(), value.clone()))
                 .collect(),
             namespaces: Arc::new(namespaces(&component, config)?),
+            compression: compression(config)?,
             outbound: Arc::clone(&outbound),
             socket_ids: Arc::new(AtomicU64::new(0)),
         };
@@ -91,6 +93,7 @@ impl Sessions {
             Arc::clone(drain),
             Arc::clone(&host.limits),
             Arc::clone(&host.counters),
+            host.compression.clone(),
         ));
         Ok(Self {
             objects: Objects::new(component, host.clone(), upstream, config)?,
@@ -174,6 +177,17 @@ fn namespaces(component: &Component, config: &Config) -> Result<Namespaces, Erro
         }
     }
     Ok(namespaces)
+}
+
+/// How messages are compressed.
+fn compression(config: &Config) -> Result<Option<Policy>, Error> {
+    let compression = &config.compression;
+    compression.check()?;
+    Ok(compression.enabled.then_some(Policy {
+        min_bytes: compression.min_bytes,
+        level: compression.level,
+        peer_context_takeover: compression.peer_context_takeover,
+    }))
 }
 
 /// What the worker may do to other servers.

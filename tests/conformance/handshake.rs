@@ -1,6 +1,6 @@
 //! What the worker sees of a handshake, and what becomes of one that the host cannot take as it is.
 
-use crate::support::{Client, Host, Raw, Request, frames};
+use crate::support::{Client, Host, Raw, Request};
 use crate::{ANSWERS, COMMANDER};
 
 #[tokio::test]
@@ -36,22 +36,6 @@ async fn a_bad_handshake_ends_its_connection() {
         assert_eq!(answer.header("connection"), Some("close"));
         raw.expect_end().await;
     }
-}
-
-#[tokio::test]
-async fn compression_is_declined_while_the_host_does_not_serve_it() {
-    let host = Host::start(COMMANDER).await;
-    let mut raw = Raw::connect(host.address).await;
-    let request = Request::upgrade("/").with("Sec-WebSocket-Extensions", "permessage-deflate");
-    raw.write(&request.to_bytes()).await;
-    let answer = raw.head().await;
-    assert_eq!(answer.status, 101);
-    assert_eq!(answer.header("sec-websocket-extensions"), None);
-    // RSV1 marks a compressed message, and nobody agreed on one.
-    raw.write(&frames::frame(0xc1, b"compressed")).await;
-    let (code, reason) = raw.frame().await.into_close();
-    assert_eq!(code, 1002);
-    assert!(!reason.is_empty(), "the reason says what was wrong");
 }
 
 #[tokio::test]

@@ -16,6 +16,7 @@ mod broadcast;
 mod browser;
 mod cli;
 mod close;
+mod compression;
 mod concurrency;
 mod crowd;
 mod drain;

@@ -28,6 +28,8 @@ pub(super) struct File {
     #[serde(default)]
     pub(super) outbound: Outbound,
     #[serde(default)]
+    pub(super) compression: Compression,
+    #[serde(default)]
     pub(super) vars: BTreeMap<String, String>,
     #[serde(default)]
     pub(super) limits: BTreeMap<String, u64>,
@@ -39,6 +41,28 @@ pub(super) struct File {
 pub(super) struct TlsFiles {
     pub(super) cert: PathBuf,
     pub(super) key: PathBuf,
+}
+
+/// `[compression]`, of messages.
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Compression {
+    enabled: Option<bool>,
+    min_bytes: Option<usize>,
+    level: Option<u8>,
+    peer_context_takeover: Option<bool>,
+}
+
+impl Compression {
+    /// Overrule the defaults.
+    pub(super) fn set(&self, config: &mut pairway_host::Compression) {
+        config.enabled = self.enabled.unwrap_or(config.enabled);
+        config.min_bytes = self.min_bytes.unwrap_or(config.min_bytes);
+        config.level = self.level.unwrap_or(config.level);
+        config.peer_context_takeover = self
+            .peer_context_takeover
+            .unwrap_or(config.peer_context_takeover);
+    }
 }
 
 /// `[outbound]`: what the worker may do to other servers.

@@ -6,8 +6,9 @@ use std::time::SystemTime;
 use super::Connection;
 use super::work::Work;
 use crate::socket::auto_response::AutoResponse;
-use crate::socket::decode::{Item, Violation};
+use crate::socket::decode::Item;
 use crate::socket::outbox::Order;
+use crate::socket::violation::Violation;
 use crate::socket::{Arrival, Delivery, MessageRef, codec};
 
 impl Connection {

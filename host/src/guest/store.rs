@@ -16,6 +16,7 @@ use crate::counters::Counters;
 use crate::namespace::Namespaces;
 use crate::object::Object;
 use crate::outbound::Outbound;
+use crate::socket::deflate::Policy;
 use crate::socket::{End, Owner, SocketId};
 
 /// What the host gives every instance.
@@ -27,6 +28,8 @@ pub(crate) struct Host {
     pub(crate) vars: Arc<[(String, String)]>,
     /// The durable objects that the worker can reach, by the names of their bindings.
     pub(crate) namespaces: Arc<Namespaces>,
+    /// How messages are compressed; `None` if not at all.
+    pub(crate) compression: Option<Policy>,
     /// What the worker may do to other servers.
     pub(crate) outbound: Arc<Outbound>,
     /// The last socket id given; ids are of the process, so that none is used twice.

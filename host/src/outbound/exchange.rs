@@ -33,7 +33,7 @@ pub(crate) struct Opened {
     /// The subprotocol that the server chose; empty if none.
     pub(crate) protocol: String,
     /// `Sec-WebSocket-Extensions` of the answer; only if some were offered, and then not yet checked.
-    pub(crate) extensions: Option<String>,
+    pub(crate) extensions: Option<HeaderValue>,
     pub(crate) headers: Headers,
 }
 

@@ -21,7 +21,7 @@ pub(super) struct Agreed {
     /// Empty if the server chose none.
     pub(super) protocol: String,
     /// `Sec-WebSocket-Extensions` as it came; whoever offered them knows what they mean.
-    pub(super) extensions: Option<String>,
+    pub(super) extensions: Option<HeaderValue>,
 }
 
 impl Handshake {
@@ -82,7 +82,7 @@ impl Handshake {
         }
         Ok(Agreed {
             protocol: protocol.to_owned(),
-            extensions,
+            extensions: extensions.and_then(|text| HeaderValue::try_from(text).ok()),
         })
     }
 }
@@ -181,7 +181,7 @@ mod tests {
         ]));
         let expected = Agreed {
             protocol: "b".to_owned(),
-            extensions: Some("x, y; z=1".to_owned()),
+            extensions: Some(HeaderValue::from_static("x, y; z=1")),
         };
         assert_eq!(agreed, Ok(expected));
     }

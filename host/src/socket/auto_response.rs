@@ -3,7 +3,7 @@
 
 use std::sync::{Arc, PoisonError, RwLock};
 
-use super::codec::{self, Role};
+use super::codec::{self, Format, Role};
 use super::message::MessageRef;
 
 /// A text and its answer.
@@ -18,7 +18,7 @@ pub(crate) struct AutoResponse {
 impl AutoResponse {
     pub(crate) fn new(request: String, response: String) -> Self {
         let mut frame = Vec::new();
-        codec::message(Role::Server, MessageRef::Text(&response), &mut frame);
+        codec::message(Format::default(), MessageRef::Text(&response), &mut frame);
         Self {
             request,
             response,
@@ -35,7 +35,13 @@ impl AutoResponse {
     pub(crate) fn encode(&self, role: Role, out: &mut Vec<u8>) {
         match role {
             Role::Server => out.extend_from_slice(&self.frame),
-            Role::Client => codec::message(role, MessageRef::Text(&self.response), out),
+            Role::Client => {
+                let format = Format {
+                    role,
+                    deflate: None,
+                };
+                codec::message(format, MessageRef::Text(&self.response), out);
+            }
         }
     }
 }

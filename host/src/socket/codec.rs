@@ -1,9 +1,12 @@
 //! Owns the bytes of outgoing frames and the mask. Headers are tungstenite's `FrameHeader`, so that one
 //! well-tested piece of code knows their layout. RFC 6455, 5.2 and 5.3.
 
+use std::cell::RefCell;
+
 use tokio_tungstenite::tungstenite::protocol::frame::FrameHeader;
 use tokio_tungstenite::tungstenite::protocol::frame::coding::{Control, Data, OpCode};
 
+use super::deflate;
 use super::message::{CloseBody, MessageRef};
 
 /// The most bytes a header takes.
@@ -27,11 +30,51 @@ impl Role {
     }
 }
 
+/// How messages are compressed, where that was agreed on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub(crate) struct Deflate {
+    pub(crate) outgoing: deflate::Outgoing,
+    /// A shorter message goes as it is.
+    pub(crate) min_bytes: usize,
+}
+
+/// How messages stand on the wire of one connection. Where the formats of two servers' connections are equal, so are
+/// the frames.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash)]
+pub(crate) struct Format {
+    pub(crate) role: Role,
+    pub(crate) deflate: Option<Deflate>,
+}
+
+impl Format {
+    /// That of a connection for which this was agreed on.
+    pub(crate) fn new(role: Role, agreed: Option<deflate::Parameters>, min_bytes: usize) -> Self {
+        let deflate = agreed.map(|parameters| Deflate {
+            outgoing: parameters.outgoing,
+            min_bytes,
+        });
+        Self { role, deflate }
+    }
+}
+
+thread_local! {
+    /// Where a message is compressed before its length is known.
+    static COMPRESSED: RefCell<Vec<u8>> = const { RefCell::new(Vec::new()) };
+}
+
+/// A buffer larger than this is not kept.
+const KEPT_BYTES: usize = 256 * 1024;
+
 /// Append one whole frame. A host never fragments.
 fn frame(role: Role, opcode: OpCode, payload: &[&[u8]], out: &mut Vec<u8>) {
+    put(role, opcode, false, payload, out);
+}
+
+fn put(role: Role, opcode: OpCode, rsv1: bool, payload: &[&[u8]], out: &mut Vec<u8>) {
     let len: usize = payload.iter().map(|part| part.len()).sum();
     let header = FrameHeader {
         is_final: true,
+        rsv1,
         opcode,
         mask: role.new_mask(),
         ..FrameHeader::default()
@@ -50,12 +93,40 @@ fn frame(role: Role, opcode: OpCode, payload: &[&[u8]], out: &mut Vec<u8>) {
 }
 
 /// Append a message.
-pub(crate) fn message(role: Role, message: MessageRef<'_>, out: &mut Vec<u8>) {
+pub(crate) fn message(format: Format, message: MessageRef<'_>, out: &mut Vec<u8>) {
     let opcode = match message {
         MessageRef::Text(_) => OpCode::Data(Data::Text),
         MessageRef::Binary(_) => OpCode::Data(Data::Binary),
     };
-    frame(role, opcode, &[message.bytes()], out);
+    let bytes = message.bytes();
+    match format.deflate {
+        Some(deflate) if bytes.len() >= deflate.min_bytes => {
+            compressed(format.role, opcode, bytes, deflate.outgoing, out);
+        }
+        Some(_) | None => frame(format.role, opcode, &[bytes], out),
+    }
+}
+
+/// Append a message in compressed form, unless that is no shorter.
+fn compressed(
+    role: Role,
+    opcode: OpCode,
+    bytes: &[u8],
+    outgoing: deflate::Outgoing,
+    out: &mut Vec<u8>,
+) {
+    COMPRESSED.with_borrow_mut(|buffer| {
+        buffer.clear();
+        deflate::compress(bytes, outgoing, buffer);
+        if buffer.len() < bytes.len() {
+            put(role, opcode, true, &[buffer], out);
+        } else {
+            frame(role, opcode, &[bytes], out);
+        }
+        if buffer.capacity() > KEPT_BYTES {
+            *buffer = Vec::new();
+        }
+    });
 }
 
 /// Append the answer to a ping.
@@ -114,7 +185,11 @@ mod tests {
             (65_536, 10),
         ] {
             let mut out = Vec::new();
-            message(Role::Server, MessageRef::Binary(&vec![7; len]), &mut out);
+            message(
+                Format::default(),
+                MessageRef::Binary(&vec![7; len]),
+                &mut out,
+            );
             assert_eq!(out.len(), len + first, "{len}");
             assert_eq!(out[0], 0x82);
             assert_eq!(out[1] & 0x80, 0, "a server does not mask");

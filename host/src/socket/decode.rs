@@ -8,8 +8,11 @@ use std::ops::Range;
 use tokio_tungstenite::tungstenite::protocol::frame::FrameHeader;
 use tokio_tungstenite::tungstenite::protocol::frame::coding::{Control, Data, OpCode};
 
+use super::assembly::{self, Assembly};
 use super::codec::{self, HEADER_MAX, Role};
-use super::message::{CloseBody, CloseCode};
+use super::deflate::Inflater;
+use super::message::CloseBody;
+use super::violation::Violation;
 
 /// One thing that came in.
 #[derive(Debug, PartialEq, Eq)]
@@ -28,42 +31,6 @@ pub(crate) enum Item {
         payload: Vec<u8>,
     },
     Close(CloseBody),
-}
-
-/// How a peer broke the protocol or a limit: the Close frame it gets.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Violation {
-    pub(crate) code: u16,
-    pub(crate) reason: String,
-}
-
-impl Violation {
-    fn protocol(reason: &str) -> Self {
-        Self {
-            code: CloseCode::PROTOCOL,
-            reason: reason.to_owned(),
-        }
-    }
-
-    pub(crate) fn close_code() -> Self {
-        Self::protocol("a Close code that must not be sent")
-    }
-
-    pub(crate) fn utf8() -> Self {
-        Self {
-            code: CloseCode::INVALID_PAYLOAD,
-            reason: "text is not UTF-8".to_owned(),
-        }
-    }
-}
-
-/// A message that has not come to its end.
-#[derive(Debug)]
-struct Assembly {
-    text: bool,
-    bytes: Vec<u8>,
-    /// How much of a text has been checked; a character may be cut in two behind it.
-    checked: usize,
 }
 
 /// A frame whose payload has not come to its end.
@@ -90,6 +57,8 @@ pub(crate) struct Decoder {
     /// Ours: the peer is the other one.
     role: Role,
     message_max: usize,
+    /// Set where compression was agreed on.
+    inflater: Option<Inflater>,
     /// The beginning of a header that was cut in two.
     head: Vec<u8>,
     frame: Option<Box<OpenFrame>>,
@@ -98,10 +67,11 @@ pub(crate) struct Decoder {
 }
 
 impl Decoder {
-    pub(crate) fn new(role: Role, message_max: usize) -> Self {
+    pub(crate) fn new(role: Role, message_max: usize, inflater: Option<Inflater>) -> Self {
         Self {
             role,
             message_max,
+            inflater,
             head: Vec::new(),
             frame: None,
             message: None,
@@ -136,23 +106,23 @@ impl Decoder {
                 && header.is_final
                 && self.message.is_none()
                 && buf.len() - at >= len;
+            let text = header.opcode == OpCode::Data(Data::Text);
             if is_inline {
+                let whole = at..at + len;
                 if let Some(mask) = mask {
-                    codec::mask(&mut buf[at..at + len], mask, 0);
+                    codec::mask(&mut buf[whole.clone()], mask, 0);
                 }
-                items.push(Item::Inline {
-                    text: header.opcode == OpCode::Data(Data::Text),
-                    at: at..at + len,
-                });
                 at += len;
+                items.push(if header.rsv1 {
+                    let bytes = self.inflate(text, &buf[whole])?;
+                    Item::Whole { text, bytes }
+                } else {
+                    Item::Inline { text, at: whole }
+                });
                 continue;
             }
             if kind == Kind::Data && self.message.is_none() {
-                self.message = Some(Box::new(Assembly {
-                    text: header.opcode == OpCode::Data(Data::Text),
-                    bytes: Vec::new(),
-                    checked: 0,
-                }));
+                self.message = Some(Box::new(Assembly::new(text, header.rsv1)));
             }
             self.frame = Some(Box::new(OpenFrame {
                 kind,
@@ -196,7 +166,8 @@ impl Decoder {
 
     /// Hold a header against RFC 6455, 5.2, 5.4 and 5.5, and against the limit.
     fn check(&self, header: &FrameHeader, len: u64) -> Result<Kind, Violation> {
-        if header.rsv1 || header.rsv2 || header.rsv3 {
+        let is_compressed = header.rsv1 && self.inflater.is_some();
+        if (header.rsv1 && !is_compressed) || header.rsv2 || header.rsv3 {
             return Err(Violation::protocol(
                 "reserved bits are set but no extension was agreed on",
             ));
@@ -221,6 +192,12 @@ impl Decoder {
                 return Err(Violation::protocol("unknown opcode"));
             }
         };
+        let is_first = matches!(header.opcode, OpCode::Data(Data::Text | Data::Binary));
+        if is_compressed && !is_first {
+            return Err(Violation::protocol(
+                "only the first frame of a message says that it is compressed",
+            ));
+        }
         if kind == Kind::Data {
             let before = self
                 .message
@@ -250,10 +227,7 @@ impl Decoder {
     }
 
     fn too_large(&self, len: u64) -> Violation {
-        Violation {
-            code: CloseCode::TOO_LARGE,
-            reason: format!("Message is too large: {len} > {}", self.message_max),
-        }
+        Violation::too_large(self.message_max, Some(len))
     }
 
     /// Take payload of the open frame from `buf`, beginning at `at`; gives where it ends.
@@ -297,17 +271,24 @@ impl Decoder {
             .message
             .as_mut()
             .expect("a data frame is opened together with its message");
-        message.bytes.extend_from_slice(bytes);
-        if message.text {
-            message.check_utf8(ended)?;
-        }
+        message.take(bytes, ended)?;
         if ended && let Some(message) = self.message.take() {
-            items.push(Item::Whole {
-                text: message.text,
-                bytes: message.bytes,
-            });
+            let text = message.text;
+            let bytes = match message.is_compressed {
+                true => self.inflate(text, &message.bytes)?,
+                false => message.bytes,
+            };
+            items.push(Item::Whole { text, bytes });
         }
         Ok(())
+    }
+
+    fn inflate(&mut self, text: bool, compressed: &[u8]) -> Result<Vec<u8>, Violation> {
+        let inflater = self
+            .inflater
+            .as_mut()
+            .expect("a compressed message is refused where none was agreed on");
+        assembly::inflate(inflater, text, compressed, self.message_max)
     }
 
     fn take_control(
@@ -327,20 +308,6 @@ impl Decoder {
             Kind::Close => items.push(Item::Close(close_body(&payload)?)),
             // A pong nobody asked for is ignored. RFC 6455, 5.5.3.
             Kind::Pong | Kind::Data => {}
-        }
-        Ok(())
-    }
-}
-
-impl Assembly {
-    /// Check a text as it grows, so that a bad one is refused at its first bad byte.
-    fn check_utf8(&mut self, ended: bool) -> Result<(), Violation> {
-        match simdutf8::compat::from_utf8(&self.bytes[self.checked..]) {
-            Ok(_) => self.checked = self.bytes.len(),
-            Err(error) if error.error_len().is_none() && !ended => {
-                self.checked += error.valid_up_to();
-            }
-            Err(_) => return Err(Violation::utf8()),
         }
         Ok(())
     }

@@ -22,7 +22,7 @@ fn frame(first: u8, payload: &[u8]) -> Vec<u8> {
 
 /// What comes out, whether a message lay in the buffer or was put together.
 fn run(pieces: &[&[u8]]) -> Result<Vec<Item>, Violation> {
-    let mut decoder = Decoder::new(Role::Server, 1000);
+    let mut decoder = Decoder::new(Role::Server, 1000, None);
     let mut out = Vec::new();
     for piece in pieces {
         let mut buf = piece.to_vec();
@@ -119,7 +119,7 @@ fn what_breaks_the_protocol_is_refused_with_its_code() {
 
 #[test]
 fn bad_text_is_refused_at_its_first_bad_byte() {
-    let mut decoder = Decoder::new(Role::Server, 1000);
+    let mut decoder = Decoder::new(Role::Server, 1000, None);
     let mut items = Vec::new();
     let mut start = frame(0x01, b"ok \xf0\x9f");
     assert!(
@@ -135,7 +135,7 @@ fn bad_text_is_refused_at_its_first_bad_byte() {
 
 #[test]
 fn an_idle_decoder_holds_no_memory() {
-    let mut decoder = Decoder::new(Role::Server, 1000);
+    let mut decoder = Decoder::new(Role::Server, 1000, None);
     let mut items = Vec::new();
     for piece in frame(0x81, b"hello").chunks(3) {
         decoder.decode(&mut piece.to_vec(), &mut items).unwrap();

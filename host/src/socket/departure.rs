@@ -36,6 +36,11 @@ impl Departure {
 }
 
 impl Departure {
+    /// Whether the client's messages will go to a hibernatable socket.
+    pub(crate) fn is_durable(&self) -> bool {
+        self.end.as_ref().is_some_and(|end| end.is_peer_durable())
+    }
+
     /// The end, for an instance that has got the response: nobody has claimed it.
     pub(crate) fn arrive(mut self) -> Option<Arc<End>> {
         let end = self.end.take()?;

@@ -11,15 +11,18 @@
 //!            └─► Sent (left in a 101) ─► Coupled (outbox) ─┘
 //! ```
 
+mod assembly;
 pub(crate) mod auto_response;
 pub(crate) mod codec;
 pub(crate) mod decode;
+pub(crate) mod deflate;
 pub(crate) mod departure;
 pub(crate) mod end;
 pub(crate) mod frames;
 pub(crate) mod message;
 pub(crate) mod outbox;
 pub(crate) mod state;
+pub(crate) mod violation;
 
 pub(crate) use departure::Departure;
 pub(crate) use end::{Agreed, Arrival, Delivery, End, Owner, SocketEvent, UpgradeRequest};

@@ -7,7 +7,7 @@ use std::task::{Context, Waker};
 
 use bytes::Bytes;
 
-use super::codec::{self, Role};
+use super::codec::{self, Format, Role};
 use super::frames::Frames;
 use super::message::{CloseBody, MessageRef};
 
@@ -53,7 +53,7 @@ struct Inner {
 /// The outbox of one connection.
 #[derive(Debug)]
 pub(crate) struct Outbox {
-    role: Role,
+    format: Format,
     inner: Mutex<Inner>,
     /// Bytes queued here or held by the connection's task, not yet taken by the operating system.
     buffered: AtomicUsize,
@@ -64,9 +64,9 @@ pub(crate) struct Outbox {
 }
 
 impl Outbox {
-    pub(crate) fn new(role: Role, soft: usize) -> Self {
+    pub(crate) fn new(format: Format, soft: usize) -> Self {
         Self {
-            role,
+            format,
             inner: Mutex::new(Inner {
                 frames: Frames::default(),
                 order: Order::GoOn,
@@ -87,7 +87,12 @@ impl Outbox {
 
     /// Which side of the connection the host is.
     pub(crate) fn role(&self) -> Role {
-        self.role
+        self.format.role
+    }
+
+    /// How messages stand on its connection's wire.
+    pub(crate) fn format(&self) -> Format {
+        self.format
     }
 
     pub(crate) fn buffered(&self) -> usize {
@@ -149,14 +154,14 @@ impl Outbox {
     /// Queue a message.
     pub(crate) fn push_message(&self, message: MessageRef<'_>) {
         let mut frame = Vec::new();
-        codec::message(self.role, message, &mut frame);
+        codec::message(self.format, message, &mut frame);
         self.push(&frame);
     }
 
     /// Queue a Close frame, unless there is one already, and give the order that follows from it.
     pub(crate) fn close(&self, body: &CloseBody, order: Order) {
         let mut frame = Vec::new();
-        codec::close(self.role, body, &mut frame);
+        codec::close(self.role(), body, &mut frame);
         self.push(&frame);
         self.order(order);
     }
@@ -251,7 +256,7 @@ mod tests {
 
     #[test]
     fn frames_of_others_go_before_those_of_a_later_turn() {
-        let outbox = Outbox::new(Role::Server, 100);
+        let outbox = Outbox::new(Format::default(), 100);
         outbox.push(b"others");
         let mut own = b"earlier".to_vec();
         own.extend_from_slice(b"mine");
@@ -262,7 +267,7 @@ mod tests {
 
     #[test]
     fn drain_is_due_once_after_the_soft_bound_was_passed() {
-        let outbox = Outbox::new(Role::Server, 4);
+        let outbox = Outbox::new(Format::default(), 4);
         outbox.push(b"123");
         assert!(!outbox.written(3));
         outbox.push(b"123456");
@@ -273,7 +278,7 @@ mod tests {
 
     #[test]
     fn a_refusal_by_an_outbox_that_is_empty_by_now_makes_drain_due_at_once() {
-        let outbox = Outbox::new(Role::Server, 4);
+        let outbox = Outbox::new(Format::default(), 4);
         assert!(outbox.refuse());
         outbox.push(b"123456");
         assert!(!outbox.refuse());
@@ -284,7 +289,7 @@ mod tests {
 
     #[test]
     fn nothing_is_queued_behind_the_end_and_orders_only_grow() {
-        let outbox = Outbox::new(Role::Server, 4);
+        let outbox = Outbox::new(Format::default(), 4);
         outbox.close(&None, Order::End);
         outbox.push(b"late");
         outbox.order(Order::AwaitClose);

@@ -60,10 +60,22 @@ impl Raw {
         raw
     }
 
+    /// The same, with a request of one's own; gives the 101 too.
+    pub(crate) async fn open_with(address: SocketAddr, request: &Request) -> (Self, Answer) {
+        let mut raw = Self::connect(address).await;
+        let answer = raw.ask(request).await;
+        (raw, answer)
+    }
+
     async fn upgrade(&mut self, target: &str) {
-        self.write(&Request::upgrade(target).to_bytes()).await;
+        self.ask(&Request::upgrade(target)).await;
+    }
+
+    async fn ask(&mut self, request: &Request) -> Answer {
+        self.write(&request.to_bytes()).await;
         let answer = self.answer().await;
         assert_eq!(answer.status, 101, "no upgrade: {answer:?}");
+        answer
     }
 
     pub(crate) async fn write(&mut self, bytes: &[u8]) {

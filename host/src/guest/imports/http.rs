@@ -7,7 +7,7 @@ use super::{GuestState, WitError};
 use crate::guest::effects::Staged;
 use crate::guest::request::Answer;
 use crate::outbound;
-use crate::socket::Departure;
+use crate::socket::{Departure, deflate};
 
 impl Host for GuestState {
     fn respond(
@@ -63,7 +63,7 @@ impl Host for GuestState {
             uri: request.uri,
             headers: request.headers,
             body: request.body.into(),
-            extensions: None,
+            extensions: self.host.compression.as_ref().map(deflate::offer),
         });
         let fetch = match planned {
             Ok(fetch) => Box::new(fetch),

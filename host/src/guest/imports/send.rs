@@ -4,6 +4,7 @@
 
 use std::sync::Arc;
 
+use bytes::Bytes;
 use wasmtime::StoreContextMut;
 use wasmtime::component::{ComponentType, Lift, Linker, Resource, WasmList, WasmStr};
 
@@ -12,10 +13,10 @@ use super::{GuestState, WitError};
 use crate::config::size;
 use crate::guest::effects::Staged;
 use crate::guest::store::Handle;
-use crate::socket::codec::{self, Role};
+use crate::socket::codec::{self, Format, Role};
 use crate::socket::end::Link;
 use crate::socket::state::SendVerdict;
-use crate::socket::{End, MessageRef};
+use crate::socket::{End, MessageRef, Outbox, SocketId};
 
 /// `message` of `wit/types.wit`, still in the guest's memory.
 #[derive(ComponentType, Lift)]
@@ -65,7 +66,7 @@ fn send(
 
 /// What [`stage`] made of a message.
 pub(super) enum Encoded {
-    Frame(Arc<crate::socket::Outbox>),
+    Frame(Arc<Outbox>),
     Message(Arc<End>, crate::socket::Message),
     Dropped,
     Refused(WitError),
@@ -82,7 +83,7 @@ pub(super) fn stage(end: &End, message: MessageRef<'_>, frames: &mut Vec<u8>) ->
     };
     match link {
         Link::Wire(outbox) => {
-            codec::message(outbox.role(), message, frames);
+            codec::message(outbox.format(), message, frames);
             Encoded::Frame(outbox)
         }
         Link::Peer(peer) => match peer.upgrade() {
@@ -137,39 +138,26 @@ impl GuestState {
         Ok(Ok(()))
     }
 
-    /// Encode a message once, for all of these ends that take it and have room. Gives how many do.
+    /// Encode a message once for all of these ends that take it and have room, but for each way in which it stands on
+    /// their wires. Gives how many take it.
     pub(super) fn broadcast_to(
         &mut self,
         ends: &[Arc<End>],
         message: MessageRef<'_>,
     ) -> wasmtime::Result<u32> {
-        let mut frame = Vec::new();
-        codec::message(Role::Server, message, &mut frame);
-        let before = self.effects.total_bytes();
-        if before > 0 && before + frame.len() > size(self.host.limits.turn_bytes) {
-            return Ok(0);
-        }
-        let hard = size(self.host.limits.outbox_hard_bytes);
-        let mut to = Vec::with_capacity(ends.len());
+        let mut casts: Vec<Cast> = Vec::new();
         let mut taken = 0;
         for end in ends {
             match end.on_send() {
                 Ok((SendVerdict::Take, Link::Wire(outbox))) if outbox.role() == Role::Client => {
                     // Each frame has a mask of its own.
                     let from = self.effects.frames.len();
-                    codec::message(Role::Client, message, &mut self.effects.frames);
+                    codec::message(outbox.format(), message, &mut self.effects.frames);
                     let encoded = Encoded::Frame(outbox);
                     taken += u32::from(self.finish_send(end, encoded, from)?.is_ok());
                 }
                 Ok((SendVerdict::Take, Link::Wire(outbox))) => {
-                    let before = outbox.buffered() + self.effects.staged_bytes(end.id());
-                    if before > 0 && before + frame.len() > hard {
-                        let refused = (Arc::clone(end), outbox);
-                        self.effects.refused.insert(end.id(), refused);
-                        continue;
-                    }
-                    to.push((end.id(), outbox));
-                    taken += 1;
+                    taken += u32::from(self.cast(&mut casts, end, outbox, message));
                 }
                 Ok((SendVerdict::Take, Link::Peer(peer))) => {
                     let Some(peer) = peer.upgrade() else { continue };
@@ -180,12 +168,56 @@ impl GuestState {
                 Ok(_) | Err(_) => {}
             }
         }
-        if !to.is_empty() {
-            let limits = Arc::clone(&self.host.limits);
-            self.effects.stage_broadcast(frame.into(), to, &limits)?;
+        let limits = Arc::clone(&self.host.limits);
+        for cast in casts {
+            if !cast.to.is_empty() {
+                self.effects.stage_broadcast(cast.frame, cast.to, &limits)?;
+            }
         }
         Ok(taken)
     }
+
+    /// Enter an end for the frame of its format. False if it has no room.
+    fn cast(
+        &mut self,
+        casts: &mut Vec<Cast>,
+        end: &Arc<End>,
+        outbox: Arc<Outbox>,
+        message: MessageRef<'_>,
+    ) -> bool {
+        let format = outbox.format();
+        let known = casts.iter().position(|cast| cast.format == format);
+        let at = known.unwrap_or_else(|| {
+            let mut frame = Vec::new();
+            codec::message(format, message, &mut frame);
+            casts.push(Cast {
+                format,
+                frame: frame.into(),
+                to: Vec::new(),
+            });
+            casts.len() - 1
+        });
+        let cast = &mut casts[at];
+        let (len, total) = (cast.frame.len(), self.effects.total_bytes());
+        if total > 0 && total + len > size(self.host.limits.turn_bytes) {
+            return false;
+        }
+        let before = outbox.buffered() + self.effects.staged_bytes(end.id());
+        if before > 0 && before + len > size(self.host.limits.outbox_hard_bytes) {
+            let refused = (Arc::clone(end), outbox);
+            self.effects.refused.insert(end.id(), refused);
+            return false;
+        }
+        cast.to.push((end.id(), outbox));
+        true
+    }
+}
+
+/// One frame of a broadcast, for all connections on whose wires it stands alike.
+struct Cast {
+    format: Format,
+    frame: Bytes,
+    to: Vec<(SocketId, Arc<Outbox>)>,
 }
 
 pub(super) fn as_ref(message: &MessageResult) -> MessageRef<'_> {

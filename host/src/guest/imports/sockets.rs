@@ -17,7 +17,7 @@ use crate::guest::journal::Change;
 use crate::guest::store::Handle;
 use crate::outbound::{self, Connect};
 use crate::socket::outbox::KeepAlive;
-use crate::socket::{End, ReadyState, SocketId};
+use crate::socket::{End, ReadyState, SocketId, deflate};
 
 type Socket = Resource<Handle>;
 type Refusable<T> = wasmtime::Result<Result<T, WitError>>;
@@ -218,7 +218,7 @@ impl GuestState {
             outbound::ConnectOptions {
                 protocols: options.protocols,
                 headers: options.headers,
-                extensions: None,
+                extensions: self.host.compression.as_ref().map(deflate::offer),
             },
         )?;
         let durable = match options.hibernatable {

@@ -51,6 +51,14 @@ impl End {
         self.responder.get().is_some()
     }
 
+    /// Whether the other end of the pair is.
+    pub(crate) fn is_peer_durable(&self) -> bool {
+        match self.link() {
+            Link::Peer(peer) => peer.upgrade().is_some_and(|peer| peer.is_durable()),
+            Link::Wire(_) | Link::Opening | Link::Gone => false,
+        }
+    }
+
     /// The text that is answered without the worker, if there is one.
     pub(crate) fn auto_response(&self) -> Option<Arc<AutoResponse>> {
         self.responder.get()?.get()
