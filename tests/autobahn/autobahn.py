@@ -74,26 +74,44 @@ def sections(cases: Iterable[str]) -> dict[str, list[str]]:
     return split
 
 
+def repair() -> None:
+    """Repair the one defect of the tool.
+
+    kosoku 0.1.0 gives a message that came compressed to the case as bytes, and one that did not as str. The cases of
+    12 and 13 hash what they get, so that an uncompressed echo on a compressed connection, which RFC 7692 (section 6)
+    allows, ends them with `Strings must be encoded before hashing` before there is a verdict: 13.2.1-3, 13.5.1-3,
+    13.6.1-3 and 13.7.1-3 with a host that keeps its context where it may and sends small messages as they are, more
+    with one that never keeps it, as pairway. Given bytes in both cases, all of them have a verdict.
+    """
+
+    def with_bytes(on_message: Callable[..., None]) -> Callable[..., None]:
+        def wrapped(self: object, message: str | bytes, binary: bool) -> None:
+            if isinstance(message, str):
+                message = message.encode("latin-1" if binary else "utf-8")
+            on_message(self, message, binary)
+
+        return wrapped
+
+    for name, case in CASES.items():
+        if name.partition(".")[0] in ("12", "13"):
+            case.onMessage = with_bytes(case.onMessage)
+
+
 class Expectation:
     """What is checked in for one way to run the suite."""
 
     def __init__(self, name: str) -> None:
-        self.defects = json.loads((EXPECTED / "tool-defects.json").read_text())
         self.verdicts: dict[str, str] = {}
         for verdict, lines in json.loads((EXPECTED / f"{name}.json").read_text()).items():
             for case in expand(lines):
                 if self.verdicts.setdefault(case, verdict) != verdict:
                     raise Failure(f"{name}.json names {case} twice")
-        # Without compression these do not come so far as to fail, and the file has them.
-        for case in expand(self.defects["cases"]):
-            self.verdicts.setdefault(case, self.defects["verdict"])
 
     def verdict(self, result: CaseResult) -> str:
         """A verdict as the files have it."""
         behavior, close = result.behavior.value, result.behavior_close.value
         if behavior == "ERROR":
-            is_defect = result.result == self.defects["error"]
-            return self.defects["verdict"] if is_defect else "ERROR"
+            return "ERROR"
         return behavior if close == "OK" else f"{behavior}, close {close}"
 
 
@@ -295,6 +313,7 @@ def summary(run: Run, expectation: Expectation, seconds: float) -> str:
 
 
 async def main() -> int:
+    repair()
     arguments = parse()
     # So that the host is stopped then, too.
     task = asyncio.current_task()

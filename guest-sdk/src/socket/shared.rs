@@ -162,15 +162,18 @@ impl Shared {
 
     /// Wait for the handshake of an outbound socket.
     pub(super) fn poll_open(&self, cx: &Context<'_>) -> Poll<Result<()>> {
+        // It may have been open and be over by now: what it got before is still to be read.
+        if !self.is_opening.get() {
+            return Poll::Ready(Ok(()));
+        }
         let mut inbox = self.inbox.borrow_mut();
         match &inbox.end {
             Some(End::Failed(why)) => Poll::Ready(Err(Error::SocketFailed(why.clone()))),
             Some(End::Closed(event)) => Poll::Ready(Err(Error::SocketFailed(event.reason.clone()))),
-            None if self.is_opening.get() => {
+            None => {
                 inbox.senders.add(cx.waker());
                 Poll::Pending
             }
-            None => Poll::Ready(Ok(())),
         }
     }
 
