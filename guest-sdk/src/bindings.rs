@@ -2,7 +2,7 @@
 
 wit_bindgen::generate!({
     path: "../wit",
-    world: "worker",
+    world: "quick-worker",
     // Messages are sent from where they lie: imports take `&str` and `&[u8]`, events bring owned values.
     ownership: Borrowing { duplicate_if_necessary: true },
     // `#[event(fetch)]` calls it in the worker's crate, where the exports must be.

@@ -2,13 +2,16 @@
 //! is `testing`.
 
 use crate::bindings::exports::pairway::worker::events as exports;
+use crate::bindings::exports::pairway::worker::messages::Part;
 use crate::class::Class;
 use crate::env::{Context, Env};
 use crate::instance::Instance;
+use crate::message::Message;
 use crate::namespace::ObjectId;
 use crate::sys::{self, Event};
 use crate::worker::{FetchFn, start, turn};
 use std::cell::RefCell;
+use std::iter;
 use std::rc::Rc;
 
 /// What this instance is.
@@ -24,7 +27,32 @@ thread_local! {
 
 /// Take a batch of events: one turn.
 pub fn handle(events: Vec<exports::Event>, fetch: FetchFn) {
-    let mut events = events.into_iter().map(sys::event);
+    run(events.into_iter().map(sys::event), fetch);
+}
+
+/// Take one message: one turn.
+pub fn take(socket: u64, message: Message, fetch: FetchFn) {
+    run(iter::once(Event::Message(socket, message)), fetch);
+}
+
+/// Take several messages of one socket: one turn.
+pub fn take_several(socket: u64, parts: Vec<Part>, bytes: &[u8], fetch: FetchFn) {
+    let mut rest = bytes;
+    let events = parts.into_iter().map(|part| {
+        let length = usize::try_from(part.length).unwrap_or(usize::MAX);
+        let (own, others) = rest.split_at(length.min(rest.len()));
+        rest = others;
+        let message = match str::from_utf8(own) {
+            Ok(text) if part.is_text => Message::Text(text.to_owned()),
+            // The host has checked what is text.
+            _ => Message::Binary(own.to_vec()),
+        };
+        Event::Message(socket, message)
+    });
+    run(events, fetch);
+}
+
+fn run(mut events: impl Iterator<Item = Event>, fetch: FetchFn) {
     let role = ROLE
         .with_borrow(Clone::clone)
         .unwrap_or_else(|| begin(events.next()));

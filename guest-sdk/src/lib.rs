@@ -84,9 +84,10 @@ pub mod __private {
     pub use crate::bindings::{
         self, export_worker,
         exports::pairway::worker::events::{Event, Guest},
+        exports::pairway::worker::messages::{Guest as MessagesGuest, Part},
     };
     #[cfg(target_family = "wasm")]
-    pub use crate::entry::handle;
+    pub use crate::entry::{handle, take, take_several};
 
     pub use crate::{__class_name as class_name, __on_load as on_load};
 }

@@ -77,6 +77,24 @@ fn fetch(signature: &Signature) -> Result<TokenStream> {
             }
         }
         #[cfg(target_family = "wasm")]
+        impl ::pairway::__private::MessagesGuest for __PairwayWorker {
+            fn take_text(socket: u64, text: ::std::string::String) {
+                ::pairway::__private::take(socket, text.into(), __pairway_fetch);
+            }
+
+            fn take_binary(socket: u64, bytes: ::std::vec::Vec<u8>) {
+                ::pairway::__private::take(socket, bytes.into(), __pairway_fetch);
+            }
+
+            fn take_several(
+                socket: u64,
+                parts: ::std::vec::Vec<::pairway::__private::Part>,
+                bytes: ::std::vec::Vec<u8>,
+            ) {
+                ::pairway::__private::take_several(socket, parts, &bytes, __pairway_fetch);
+            }
+        }
+        #[cfg(target_family = "wasm")]
         ::pairway::__private::export_worker!(__PairwayWorker with_types_in ::pairway::__private::bindings);
     })
 }

@@ -8,3 +8,12 @@ wasmtime::component::bindgen!({
     ownership: Borrowing { duplicate_if_necessary: true },
     with: { "pairway:worker/sockets.web-socket": crate::guest::store::Handle },
 });
+
+/// What a worker may export beyond that.
+pub(super) mod messaging {
+    wasmtime::component::bindgen!({
+        path: "../wit",
+        world: "messaging",
+        exports: { default: async },
+    });
+}

@@ -105,6 +105,9 @@ pub(crate) struct Effects {
     /// for the socket that was sent on last, and for the others.
     current: (SocketId, usize),
     others: HashMap<SocketId, usize>,
+    /// The socket that was sent on last, and its connection: what holds for it at the first message of a turn holds
+    /// for the others, until the worker itself closes it.
+    pub(crate) route: Option<(SocketId, Arc<Outbox>)>,
     /// Sockets whose connection could not take all that the turn sent.
     pub(crate) refused: HashMap<SocketId, (Arc<End>, Arc<Outbox>)>,
 }
@@ -138,7 +141,7 @@ impl Effects {
     pub(crate) fn stage_frames(
         &mut self,
         socket: SocketId,
-        outbox: Arc<Outbox>,
+        outbox: &Arc<Outbox>,
         from: usize,
         limits: &Limits,
     ) -> wasmtime::Result<()> {
@@ -156,7 +159,7 @@ impl Effects {
         }
         let staged = Staged::Frames {
             socket,
-            outbox,
+            outbox: Arc::clone(outbox),
             range: from..to,
         };
         self.stage(staged, limits)

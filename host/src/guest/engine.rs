@@ -7,10 +7,11 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::thread::{self, Thread};
 use std::time::Duration;
 
-use wasmtime::component::Linker;
+use wasmtime::component::{InstancePre, Linker};
 use wasmtime::{Cache, CacheConfig, InstanceAllocationStrategy, PoolingAllocationConfig};
 
-use super::bindings::WorkerPre;
+use super::bindings::WorkerIndices;
+use super::bindings::messaging::MessagingIndices;
 use super::imports;
 use super::store::GuestState;
 use crate::config::{Config, size};
@@ -31,7 +32,10 @@ pub(crate) struct Engine {
 
 /// A worker's code, compiled and linked.
 pub(crate) struct Component {
-    pub(super) pre: WorkerPre<GuestState>,
+    pub(super) pre: InstancePre<GuestState>,
+    pub(super) worker: WorkerIndices,
+    /// The shorter way for messages, if the worker has one.
+    pub(super) messaging: Option<MessagingIndices>,
     pub(super) clock: Arc<Clock>,
     pub(super) name: Arc<str>,
     /// The classes of durable objects that it says it has.
@@ -98,7 +102,10 @@ impl Engine {
         imports::link(&mut linker).map_err(|error| Error::Engine(format!("{error:#}")))?;
         let pre = linker.instantiate_pre(&component).map_err(wrong)?;
         Ok(Component {
-            pre: WorkerPre::new(pre).map_err(wrong)?,
+            // Not there in most languages.
+            messaging: MessagingIndices::new(&pre).ok(),
+            worker: WorkerIndices::new(&pre).map_err(wrong)?,
+            pre,
             clock: Arc::clone(&self.clock),
             classes: super::classes::read(&bytes),
             name: path

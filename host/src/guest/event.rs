@@ -3,6 +3,7 @@
 use wasmtime::component::Resource;
 
 use super::bindings::exports::pairway::worker::events as wit;
+use super::bindings::messaging::exports::pairway::worker::messages::Part;
 use super::bindings::pairway;
 use super::bindings::pairway::worker::types::{
     CloseInfo as WitCloseInfo, ErrorParam, MessageParam,
@@ -172,4 +173,18 @@ pub(super) fn wit_message(socket: SocketId, message: MessageRef<'_>) -> wit::Eve
             MessageRef::Binary(bytes) => MessageParam::Binary(bytes),
         },
     ))
+}
+
+/// Several messages as `messages.take-several` has them: two allocations in the guest, however many there are.
+pub(super) fn parts(messages: &[MessageRef<'_>]) -> (Vec<Part>, Vec<u8>) {
+    let bytes = messages.iter().map(|message| message.bytes().len()).sum();
+    let mut bytes = Vec::with_capacity(bytes);
+    let parts = messages.iter().map(|message| {
+        bytes.extend_from_slice(message.bytes());
+        Part {
+            is_text: matches!(message, MessageRef::Text(_)),
+            length: u32::try_from(message.bytes().len()).expect("a batch is small"),
+        }
+    });
+    (parts.collect(), bytes)
 }

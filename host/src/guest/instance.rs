@@ -1,34 +1,27 @@
 //! Owns one live instance: making it, and one call into it with a batch of events. What the guest asked
 //! for lies in its [`Effects`] afterwards; doing it is the session's part.
 
-use std::future::poll_fn;
-use std::pin::Pin;
 use std::sync::{Arc, Weak};
-use std::task::Poll;
-use std::time::Duration;
 
-use tokio::time::Sleep;
+use wasmtime::Store;
 use wasmtime::component::Resource;
-use wasmtime::{Store, Trap, UpdateDeadline};
 use wasmtime_wasi::{ResourceTable, WasiCtxBuilder};
 
 use super::bindings::Worker;
 use super::bindings::exports::pairway::worker::events as wit;
+use super::bindings::messaging::Messaging;
+use super::budget::{self, TooLong};
 use super::effects::Effects;
-use super::engine::{Component, TICK};
-use super::event::{Event, Outcome, header_list, lower, not_opened, wit_message};
+use super::engine::Component;
+use super::event::{Event, Outcome, header_list, lower, not_opened, parts, wit_message};
 use super::log::GuestLog;
 use super::memory::Memory;
 use super::request::Asked;
 use super::store::{Duties, GuestState, Handle, Host};
-use crate::config::size;
+use crate::config::{millis, size};
 use crate::error::Fault;
 use crate::object::Object;
 use crate::socket::{Departure, MessageRef, Owner, SocketEvent, SocketId};
-
-/// Ticks that a turn runs before it yields: with fewer than two a tick that falls into a short turn makes
-/// it yield with its session locked, and everyone queues behind it (half again the cost of a message).
-const TICKS_BEFORE_YIELD: u64 = 2;
 
 /// Messages that are handed over where they lie, behind those of the inbox.
 #[derive(Debug, Clone, Copy)]
@@ -41,6 +34,7 @@ pub(crate) struct Direct<'a> {
 pub(crate) struct Instance {
     store: Store<GuestState>,
     worker: Worker,
+    messaging: Option<Messaging>,
     component: Arc<Component>,
 }
 
@@ -59,64 +53,28 @@ impl Instance {
         owner: Weak<dyn Owner>,
         object: Option<Arc<Object>>,
     ) -> Result<Self, Fault> {
-        let limits = Arc::clone(&host.limits);
-        let log = |is_stderr| {
-            GuestLog::new(
-                Arc::clone(&component.name),
-                is_stderr,
-                limits.log_bytes_per_second,
-            )
-        };
-        let wasi = WasiCtxBuilder::new()
-            .envs(&host.vars)
-            .arg(&*component.name)
-            .stdout(log(false))
-            .stderr(log(true))
-            .allow_tcp(false)
-            .allow_udp(false)
-            .build();
-        let mut table = ResourceTable::new();
-        // A backstop against a guest that never drops its handles: beyond it the guest traps.
-        table.set_max_capacity(size(limits.sockets).saturating_mul(2).saturating_add(1024));
-        let state = GuestState {
-            wasi,
-            table,
-            memory: Memory::new(size(limits.memory_bytes)),
-            host,
-            owner,
-            effects: Effects::default(),
-            handles: 0,
-            ends: std::collections::HashMap::new(),
-            requests: std::collections::HashMap::new(),
-            timers: std::collections::HashSet::new(),
-            operations: std::collections::HashSet::new(),
-            next_id: 0,
-            ticks_left: 0,
-            object,
-            duties: Duties::default(),
-        };
+        let state = state(&component, host, owner, object);
         let mut store = Store::new(component.pre.engine(), state);
         store.limiter(|state| &mut state.memory);
-        store.epoch_deadline_callback(|mut store| {
-            let state = store.data_mut();
-            state.ticks_left = state.ticks_left.saturating_sub(TICKS_BEFORE_YIELD);
-            Ok(if state.ticks_left == 0 {
-                UpdateDeadline::Interrupt
-            } else {
-                UpdateDeadline::Yield(TICKS_BEFORE_YIELD)
-            })
-        });
-        allow_cpu(&mut store);
+        budget::divide(&mut store);
+        budget::allow_cpu(&mut store);
         let running = component.clock.run();
         let made = component.pre.instantiate_async(&mut store).await;
         drop(running);
-        match made {
-            Ok(worker) => Ok(Self {
+        let loaded = made.and_then(|instance| {
+            let worker = component.worker.load(&mut store, &instance)?;
+            let messaging = component.messaging.as_ref();
+            let messaging = messaging.map(|indices| indices.load(&mut store, &instance));
+            Ok((worker, messaging.transpose()?))
+        });
+        match loaded {
+            Ok((worker, messaging)) => Ok(Self {
                 store,
                 worker,
+                messaging,
                 component,
             }),
-            Err(error) => Err(match fault(&store, &error) {
+            Err(error) => Err(match budget::fault(&store, &error) {
                 Fault::Trap(_) => Fault::Instantiate(format!("{error:#}")),
                 fault @ (Fault::CpuTime(_)
                 | Fault::WallTime(_)
@@ -137,6 +95,9 @@ impl Instance {
         direct: Option<Direct<'_>>,
         frames: Vec<u8>,
     ) -> Result<(), Fault> {
+        if let (Some(direct), Some(_), []) = (direct, &self.messaging, &*inbox) {
+            return self.take(direct, frames).await;
+        }
         let mut arrivals = self.begin(inbox, frames)?.into_iter();
         let object = self.store.data().object.clone();
         let headers: Vec<_> = inbox.iter().filter_map(header_list).collect();
@@ -164,6 +125,56 @@ impl Instance {
         self.call(&events).await?;
         self.end(inbox);
         Ok(())
+    }
+
+    /// A turn of nothing but messages that are handed over where they lie.
+    async fn take(&mut self, direct: Direct<'_>, frames: Vec<u8>) -> Result<(), Fault> {
+        let state = self.store.data_mut();
+        state.effects = Effects::begin(frames);
+        state.memory.was_denied = false;
+        let counters = &state.host.counters;
+        counters.turns.add(1);
+        counters.events.add(direct.messages.len() as u64);
+        let (socket, wall_ms) = (direct.socket, state.host.limits.turn_wall_ms);
+        budget::allow_cpu(&mut self.store);
+        let Some(messaging) = &self.messaging else {
+            return Ok(());
+        };
+        let export = messaging.pairway_worker_messages();
+        let store = &mut self.store;
+        let running = self.component.clock.run();
+        let called = match direct.messages {
+            [MessageRef::Text(text)] => {
+                let call = export.call_take_text(store, socket, text);
+                budget::within(millis(wall_ms), std::pin::pin!(call)).await
+            }
+            [MessageRef::Binary(bytes)] => {
+                let call = export.call_take_binary(store, socket, bytes);
+                budget::within(millis(wall_ms), std::pin::pin!(call)).await
+            }
+            several => {
+                let (parts, bytes) = parts(several);
+                let call = export.call_take_several(store, socket, &parts, &bytes);
+                budget::within(millis(wall_ms), std::pin::pin!(call)).await
+            }
+        };
+        drop(running);
+        self.outcome(called, wall_ms)?;
+        self.end(&[]);
+        Ok(())
+    }
+
+    /// What the end of a call means.
+    fn outcome(
+        &self,
+        called: Result<wasmtime::Result<()>, TooLong>,
+        wall_ms: u64,
+    ) -> Result<(), Fault> {
+        match called {
+            Ok(Ok(())) => Ok(()),
+            Ok(Err(error)) => Err(budget::fault(&self.store, &error)),
+            Err(TooLong) => Err(Fault::WallTime(wall_ms)),
+        }
     }
 
     /// Register what a batch brings. Gives handles of the sockets that come with its responses.
@@ -229,21 +240,17 @@ impl Instance {
 
     async fn call(&mut self, events: &[wit::Event<'_>]) -> Result<(), Fault> {
         let wall_ms = self.store.data().host.limits.turn_wall_ms;
-        allow_cpu(&mut self.store);
+        budget::allow_cpu(&mut self.store);
         let running = self.component.clock.run();
         let called = {
             let call = self
                 .worker
                 .pairway_worker_events()
                 .call_handle(&mut self.store, events);
-            within(Duration::from_millis(wall_ms), std::pin::pin!(call)).await
+            budget::within(millis(wall_ms), std::pin::pin!(call)).await
         };
         drop(running);
-        match called {
-            Ok(Ok(())) => Ok(()),
-            Ok(Err(error)) => Err(fault(&self.store, &error)),
-            Err(TooLong) => Err(Fault::WallTime(wall_ms)),
-        }
+        self.outcome(called, wall_ms)
     }
 
     /// Let go of what a batch has ended.
@@ -304,50 +311,47 @@ impl Instance {
     }
 }
 
-/// A call did not end in time.
-struct TooLong;
-
-/// Run a call to its end, but for no longer than this. Most calls end at their first poll, so that the clock
-/// is asked for the time only when one does not.
-///
-/// Dropping the call is safe only because the store is dropped with it, which is what a fault leads to.
-async fn within<T>(
-    time: Duration,
-    mut call: Pin<&mut impl Future<Output = T>>,
-) -> Result<T, TooLong> {
-    let mut sleep: Option<Pin<Box<Sleep>>> = None;
-    poll_fn(|cx| {
-        if let Poll::Ready(done) = call.as_mut().poll(cx) {
-            return Poll::Ready(Ok(done));
-        }
-        let sleep = sleep.get_or_insert_with(|| Box::pin(tokio::time::sleep(time)));
-        sleep.as_mut().poll(cx).map(|()| Err(TooLong))
-    })
-    .await
-}
-
-/// Give the coming call its CPU budget.
-fn allow_cpu(store: &mut Store<GuestState>) {
-    let state = store.data_mut();
-    let tick_ms = u64::try_from(TICK.as_millis()).expect("a tick is a few milliseconds");
-    state.ticks_left = state
-        .host
-        .limits
-        .turn_cpu_ms
-        .div_ceil(tick_ms)
-        .max(TICKS_BEFORE_YIELD);
-    store.set_epoch_deadline(TICKS_BEFORE_YIELD);
-}
-
-/// What an error of wasmtime means for the user of the worker.
-fn fault(store: &Store<GuestState>, error: &wasmtime::Error) -> Fault {
-    let limits = &store.data().host.limits;
-    if let Some(Trap::Interrupt) = error.downcast_ref::<Trap>() {
-        return Fault::CpuTime(limits.turn_cpu_ms);
+/// What an instance begins with.
+fn state(
+    component: &Component,
+    host: Host,
+    owner: Weak<dyn Owner>,
+    object: Option<Arc<Object>>,
+) -> GuestState {
+    let limits = Arc::clone(&host.limits);
+    let log = |is_stderr| {
+        GuestLog::new(
+            Arc::clone(&component.name),
+            is_stderr,
+            limits.log_bytes_per_second,
+        )
+    };
+    let wasi = WasiCtxBuilder::new()
+        .envs(&host.vars)
+        .arg(&*component.name)
+        .stdout(log(false))
+        .stderr(log(true))
+        .allow_tcp(false)
+        .allow_udp(false)
+        .build();
+    let mut table = ResourceTable::new();
+    // A backstop against a guest that never drops its handles: beyond it the guest traps.
+    table.set_max_capacity(size(limits.sockets).saturating_mul(2).saturating_add(1024));
+    GuestState {
+        wasi,
+        table,
+        memory: Memory::new(size(limits.memory_bytes)),
+        host,
+        owner,
+        effects: Effects::default(),
+        handles: 0,
+        ends: std::collections::HashMap::new(),
+        requests: std::collections::HashMap::new(),
+        timers: std::collections::HashSet::new(),
+        operations: std::collections::HashSet::new(),
+        next_id: 0,
+        ticks_left: 0,
+        object,
+        duties: Duties::default(),
     }
-    if store.data().memory.was_denied {
-        return Fault::OutOfMemory(limits.memory_bytes);
-    }
-    tracing::debug!(target: "pairway::worker", "{error:?}");
-    Fault::Trap(error.root_cause().to_string())
 }

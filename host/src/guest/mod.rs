@@ -2,6 +2,7 @@
 //! the functions it may call. Knows sockets and limits; knows nothing of TCP, HTTP or who has events.
 
 mod bindings;
+mod budget;
 mod classes;
 mod effects;
 mod engine;

@@ -334,7 +334,11 @@ impl Owner for Session {
             let limits = &self.context.host.limits;
             let (events_max, bytes_max) = (size(limits.batch_events), size(limits.batch_bytes));
             let taken = inbox::batch_len(delivery.messages, events_max, bytes_max);
-            let mut life = self.life.lock().await;
+            // Most often nobody has it, and asking is cheaper than queueing.
+            let mut life = match self.life.try_lock() {
+                Ok(life) => life,
+                Err(_) => self.life.lock().await,
+            };
             // What was raised before goes before; most often there is nothing.
             let mut due = self.with_inbox(|inbox| inbox.len());
             while due > 0 {

@@ -67,6 +67,7 @@ impl GuestState {
         let body = check_close(code, reason, size(self.host.limits.close_reason_bytes))?;
         let link = end.on_close(&body).map_err(|_| WitError::NotAccepted)?;
         let end = Arc::clone(end);
+        self.effects.route = None;
         if link.is_some() && end.is_durable() {
             self.effects.journal.note(Change::Closed(Arc::clone(&end)));
         }

@@ -46,15 +46,24 @@ fn send(
     message: &GuestMessage,
 ) -> wasmtime::Result<Result<(), WitError>> {
     let end = Arc::clone(&store.data().table.get(socket)?.0);
+    let state = store.data_mut();
     // The buffer is taken out while guest memory is borrowed from the same store.
-    let mut frames = std::mem::take(&mut store.data_mut().effects.frames);
+    let mut frames = std::mem::take(&mut state.effects.frames);
+    let route = state.effects.route.take();
+    let route = route.filter(|(socket, _)| *socket == end.id());
     let from = frames.len();
+    let stage = |message: MessageRef<'_>, frames: &mut Vec<u8>| match route {
+        Some((_, outbox)) => {
+            codec::message(outbox.format(), message, frames);
+            Encoded::Frame(outbox)
+        }
+        None => stage(&end, message, frames),
+    };
     let read = match message {
         GuestMessage::Text(text) => text
             .to_str(&store)
-            .map(|text| stage(&end, MessageRef::Text(&text), &mut frames)),
+            .map(|text| stage(MessageRef::Text(&text), &mut frames)),
         GuestMessage::Binary(list) => Ok(stage(
-            &end,
             MessageRef::Binary(list.as_le_slice(&store)),
             &mut frames,
         )),
@@ -120,7 +129,8 @@ impl GuestState {
                     self.effects.refused.insert(end.id(), refused);
                     return Ok(Err(WitError::OutboxFull(before as u64)));
                 }
-                self.effects.stage_frames(end.id(), outbox, from, limits)?;
+                self.effects.stage_frames(end.id(), &outbox, from, limits)?;
+                self.effects.route = Some((end.id(), outbox));
             }
             Encoded::Message(peer, message) => {
                 let before = peer.waiting_bytes() + staged;

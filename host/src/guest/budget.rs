@@ -1,0 +1,79 @@
+//! Owns what one call into an instance may use: CPU time, by the epoch clock, and time on the wall; and what it means
+//! when a call ends badly.
+
+use std::future::poll_fn;
+use std::pin::Pin;
+use std::task::Poll;
+use std::time::Duration;
+
+use tokio::time::Sleep;
+use wasmtime::{Store, Trap, UpdateDeadline};
+
+use super::engine::TICK;
+use super::store::GuestState;
+use crate::error::Fault;
+
+/// Ticks that a turn runs before it yields: with fewer than two a tick that falls into a short turn makes
+/// it yield with its session locked, and everyone queues behind it (half again the cost of a message).
+const TICKS_BEFORE_YIELD: u64 = 2;
+
+/// Have each call yield now and then, and end when its budget is used up.
+pub(super) fn divide(store: &mut Store<GuestState>) {
+    store.epoch_deadline_callback(|mut store| {
+        let state = store.data_mut();
+        state.ticks_left = state.ticks_left.saturating_sub(TICKS_BEFORE_YIELD);
+        Ok(if state.ticks_left == 0 {
+            UpdateDeadline::Interrupt
+        } else {
+            UpdateDeadline::Yield(TICKS_BEFORE_YIELD)
+        })
+    });
+}
+
+/// A call did not end in time.
+pub(super) struct TooLong;
+
+/// Run a call to its end, but for no longer than this. Most calls end at their first poll, so that the clock
+/// is asked for the time only when one does not.
+///
+/// Dropping the call is safe only because the store is dropped with it, which is what a fault leads to.
+pub(super) async fn within<T>(
+    time: Duration,
+    mut call: Pin<&mut impl Future<Output = T>>,
+) -> Result<T, TooLong> {
+    let mut sleep: Option<Pin<Box<Sleep>>> = None;
+    poll_fn(|cx| {
+        if let Poll::Ready(done) = call.as_mut().poll(cx) {
+            return Poll::Ready(Ok(done));
+        }
+        let sleep = sleep.get_or_insert_with(|| Box::pin(tokio::time::sleep(time)));
+        sleep.as_mut().poll(cx).map(|()| Err(TooLong))
+    })
+    .await
+}
+
+/// Give the coming call its CPU budget.
+pub(super) fn allow_cpu(store: &mut Store<GuestState>) {
+    let state = store.data_mut();
+    let tick_ms = u64::try_from(TICK.as_millis()).expect("a tick is a few milliseconds");
+    state.ticks_left = state
+        .host
+        .limits
+        .turn_cpu_ms
+        .div_ceil(tick_ms)
+        .max(TICKS_BEFORE_YIELD);
+    store.set_epoch_deadline(TICKS_BEFORE_YIELD);
+}
+
+/// What an error of wasmtime means for the user of the worker.
+pub(super) fn fault(store: &Store<GuestState>, error: &wasmtime::Error) -> Fault {
+    let limits = &store.data().host.limits;
+    if let Some(Trap::Interrupt) = error.downcast_ref::<Trap>() {
+        return Fault::CpuTime(limits.turn_cpu_ms);
+    }
+    if store.data().memory.was_denied {
+        return Fault::OutOfMemory(limits.memory_bytes);
+    }
+    tracing::debug!(target: "pairway::worker", "{error:?}");
+    Fault::Trap(error.root_cause().to_string())
+}
