@@ -18,6 +18,12 @@ pub(crate) fn explain(host: &str, error: &io::Error) -> String {
                 "the certificate of {host} is signed by no authority that is known here: neither the system's nor one \
                  in outbound.ca_files"
             )
+        } else if *why == CertificateError::BadSignature {
+            // The names match and the keys do not, as with the certificate for development after another start.
+            format!(
+                "the certificate of {host} is signed by another authority of the same name: the one that is known \
+                 here may be an old one (outbound.ca_files)"
+            )
         } else {
             format!("the certificate of {host} cannot be accepted: {why}")
         };
