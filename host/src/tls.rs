@@ -6,6 +6,8 @@ mod explain;
 mod pem;
 mod self_signed;
 mod server;
+#[cfg(test)]
+mod testing;
 
 use std::sync::Arc;
 

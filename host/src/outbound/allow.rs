@@ -323,3 +323,7 @@ fn address(host: &Host<&str>) -> Option<IpAddr> {
         Host::Ipv6(address) => Some((*address).into()),
     }
 }
+
+#[cfg(test)]
+#[path = "allow_tests.rs"]
+mod tests;

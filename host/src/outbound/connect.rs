@@ -77,3 +77,7 @@ impl Connect {
             .await
     }
 }
+
+#[cfg(test)]
+#[path = "connect_tests.rs"]
+mod tests;

@@ -116,3 +116,7 @@ async fn reach(target: &Target, addresses: &[SocketAddr], time: Time) -> Result<
     let host = target.host();
     Err(Failed::new(format!("cannot connect to {host}: {causes}")))
 }
+
+#[cfg(test)]
+#[path = "dial_tests.rs"]
+mod tests;

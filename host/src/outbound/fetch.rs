@@ -162,3 +162,7 @@ async fn whole(
         socket: None,
     })
 }
+
+#[cfg(test)]
+#[path = "fetch_tests.rs"]
+mod tests;

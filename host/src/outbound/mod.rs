@@ -24,6 +24,8 @@ mod fetch;
 mod handshake;
 mod headers;
 mod resolve;
+#[cfg(test)]
+mod testing;
 mod time;
 mod url;
 

@@ -56,3 +56,7 @@ fn broken(path: &Path, error: &pem::Error) -> Error {
 pub(super) fn wrong<T>(path: &Path, what: &str) -> Result<T, Error> {
     Err(Error::Config(format!("{} {what}", path.display())))
 }
+
+#[cfg(test)]
+#[path = "pem_tests.rs"]
+mod tests;

@@ -157,3 +157,7 @@ fn certify(
     let signer = provider().key_provider.load_private_key(key.clone_key())?;
     Ok(CertifiedKey::new(chain, signer))
 }
+
+#[cfg(test)]
+#[path = "server_tests.rs"]
+mod tests;
