@@ -1,18 +1,33 @@
-//! A foreign WebSocket client, and the observer that hears what the worker sees.
+//! A foreign WebSocket client, which can be the server as well, and the observer that hears what the worker sees.
 
 use std::net::SocketAddr;
 
 use futures_util::{SinkExt, StreamExt};
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
 use tokio_tungstenite::tungstenite::Message;
 use tokio_tungstenite::tungstenite::protocol::{CloseFrame, WebSocketConfig};
-use tokio_tungstenite::{WebSocketStream, client_async_with_config};
+use tokio_tungstenite::{WebSocketStream, accept_async_with_config, client_async_with_config};
 
 use super::within;
 
-/// A client that keeps to the protocol, as tungstenite understands it.
+/// TCP, or TLS over it.
+pub(crate) trait Duplex: AsyncRead + AsyncWrite + Unpin + Send {}
+
+impl<T: AsyncRead + AsyncWrite + Unpin + Send> Duplex for T {}
+
+/// A peer that keeps to the protocol, as tungstenite understands it.
 pub(crate) struct Client {
-    socket: WebSocketStream<TcpStream>,
+    socket: WebSocketStream<Box<dyn Duplex>>,
+}
+
+/// No bound of the peer's is to stand in for one of the host's. It writes when it is told to.
+fn unbounded() -> Option<WebSocketConfig> {
+    let config = WebSocketConfig::default()
+        .read_buffer_size(8 * 1024)
+        .max_message_size(None)
+        .max_frame_size(None);
+    Some(config)
 }
 
 impl Client {
@@ -23,16 +38,24 @@ impl Client {
         stream
             .set_nodelay(true)
             .expect("a fresh connection takes options");
-        // No bound of the client's is to stand in for one of the host's. It writes when it is told to.
-        let config = WebSocketConfig::default()
-            .read_buffer_size(8 * 1024)
-            .max_message_size(None)
-            .max_frame_size(None);
-        let handshake =
-            client_async_with_config(format!("ws://worker.test{target}"), stream, Some(config));
+        Self::over(Box::new(stream), &format!("ws://worker.test{target}")).await
+    }
+
+    /// Shake hands over a connection that is there.
+    pub(crate) async fn over(stream: Box<dyn Duplex>, url: &str) -> Self {
+        let handshake = client_async_with_config(url, stream, unbounded());
         let (socket, _) = within("the handshake", handshake)
             .await
             .expect("the host upgrades");
+        Self { socket }
+    }
+
+    /// Be the server, and shake hands with a host that is the client.
+    pub(crate) async fn serve(stream: Box<dyn Duplex>) -> Self {
+        let handshake = accept_async_with_config(stream, unbounded());
+        let socket = within("the handshake", handshake)
+            .await
+            .expect("the host asks for a WebSocket");
         Self { socket }
     }
 

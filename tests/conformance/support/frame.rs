@@ -1,6 +1,6 @@
 //! WebSocket frames by hand (RFC 6455, section 5.2): right ones, and wrong ones.
 
-/// One frame as the server sent it.
+/// One frame as the host sent it, unmasked.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct Frame {
     /// FIN, RSV1 to RSV3 and opcode.
@@ -109,6 +109,14 @@ pub(crate) mod frames {
 
     pub(crate) fn close(code: u16, reason: &str) -> Vec<u8> {
         frame(
+            FIN | CLOSE,
+            &[&code.to_be_bytes(), reason.as_bytes()].concat(),
+        )
+    }
+
+    /// What a server closes with.
+    pub(crate) fn unmasked_close(code: u16, reason: &str) -> Vec<u8> {
+        unmasked(
             FIN | CLOSE,
             &[&code.to_be_bytes(), reason.as_bytes()].concat(),
         )

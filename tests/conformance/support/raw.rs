@@ -27,7 +27,7 @@ impl Raw {
         Self::from_stream(stream)
     }
 
-    fn from_stream(stream: TcpStream) -> Self {
+    pub(super) fn from_stream(stream: TcpStream) -> Self {
         stream
             .set_nodelay(true)
             .expect("a fresh connection takes options");
@@ -86,6 +86,15 @@ impl Raw {
         within("the host to read", writer.write_all(bytes))
             .await
             .expect("the host keeps the connection");
+    }
+
+    /// Write, where the host may be gone.
+    pub(crate) async fn try_write(&mut self, bytes: &[u8]) {
+        if let Some(writer) = &mut self.writer {
+            within("the host to read", writer.write_all(bytes))
+                .await
+                .unwrap_or_default();
+        }
     }
 
     pub(crate) async fn send(&mut self, text: &str) {
@@ -168,7 +177,7 @@ impl Raw {
     }
 
     /// The next so many bytes, if they come.
-    async fn bytes(&mut self, count: usize) -> Option<Vec<u8>> {
+    pub(super) async fn bytes(&mut self, count: usize) -> Option<Vec<u8>> {
         while self.read.len() < count {
             if !self.read_more().await {
                 return None;
@@ -179,7 +188,7 @@ impl Raw {
     }
 
     /// The next line of an HTTP head, or of the head of a chunk.
-    async fn upto(&mut self, end: &str) -> String {
+    pub(super) async fn upto(&mut self, end: &str) -> String {
         loop {
             if let Some(at) = self
                 .read
@@ -239,12 +248,20 @@ impl Raw {
             127 => u64::from_be_bytes(self.bytes(8).await?.try_into().expect("eight bytes")),
             length => u64::from(length),
         };
-        let payload = self
+        let masked = head[1] & 0x80 != 0;
+        let mask = match masked {
+            true => self.bytes(4).await?,
+            false => vec![0; 4],
+        };
+        let mut payload = self
             .bytes(usize::try_from(length).expect("it fits the memory"))
             .await?;
+        for (byte, key) in payload.iter_mut().zip(mask.iter().cycle()) {
+            *byte ^= key;
+        }
         Some(Frame {
             first: head[0],
-            masked: head[1] & 0x80 != 0,
+            masked,
             payload,
         })
     }
