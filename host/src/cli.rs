@@ -86,6 +86,10 @@ struct Serve {
     /// that clients can be told to believe it.
     #[arg(long, value_name = "FILE", num_args = 0..=1, require_equals = true, conflicts_with = "tls_cert")]
     tls_self_signed: Option<Option<PathBuf>>,
+    /// Let only web pages of this origin open WebSockets, as https://example.com or https://*.example.com. May be given
+    /// several times. Pages of any origin may unless given.
+    #[arg(long = "allow-origin", value_name = "ORIGIN")]
+    allowed_origins: Vec<String>,
     /// Compress no messages (permessage-deflate), and ask nobody to. `[compression]` in the configuration file has more.
     #[arg(long, env = "PAIRWAY_NO_COMPRESSION")]
     no_compression: bool,
@@ -192,6 +196,10 @@ impl Serve {
             _ if self.tls_self_signed.is_some() => Some(Tls::SelfSigned),
             (_, _, tls) => tls.map(|TlsFiles { cert, key }| Tls::Files { cert, key }),
         };
+        config.allowed_origins = file.allowed_origins;
+        config
+            .allowed_origins
+            .extend_from_slice(&self.allowed_origins);
         file.compression.set(&mut config.compression);
         if self.no_compression {
             config.compression.enabled = false;

@@ -40,6 +40,9 @@ pub struct Config {
     pub cache_dir: Option<PathBuf>,
     /// TLS for the server; `None` serves `http` and `ws`.
     pub tls: Option<Tls>,
+    /// The origins whose web pages may open WebSockets, as `https://example.com` or `https://*.example.com`; any while it
+    /// is empty. An upgrade from a page of another is answered with 403 before the worker hears of it.
+    pub allowed_origins: Vec<String>,
     /// Whether and how messages are compressed.
     pub compression: Compression,
     /// What the worker may do to other servers.
@@ -58,6 +61,7 @@ impl Default for Config {
             data_dir: None,
             cache_dir: None,
             tls: None,
+            allowed_origins: Vec::new(),
             compression: Compression::default(),
             outbound: Outbound::default(),
             limits: Limits::default(),

@@ -61,6 +61,8 @@ pub(crate) struct Connection {
     deadline: Option<(Deadline, Pin<Box<Sleep>>)>,
     /// Pings a silent peer, if the worker or the operator asked for it.
     watch: Option<Box<Watch>>,
+    /// Bytes of an unfinished message, as they stand in the books.
+    unfinished: u64,
     /// The peer's Close has come: nothing behind it is read.
     is_closed_by_peer: bool,
 }
@@ -87,18 +89,18 @@ impl Connection {
             order: Order::GoOn,
             deadline: None,
             watch: None,
+            unfinished: 0,
             is_closed_by_peer: false,
         }
     }
 
-    /// Serve the connection to its end. `early` is what the client sent behind its handshake.
-    pub(crate) async fn run(mut self, early: Bytes) {
-        for piece in early.chunks(work::READ_BYTES) {
-            if !self.is_closed_by_peer {
-                self.on_read(Work::with(piece)).await;
-            }
+    /// Serve the connection to its end. `early` is what the client sent behind its handshake, most often nothing.
+    ///
+    /// What this future is large, thousands of idle connections hold: hence the boxes.
+    pub(crate) async fn run(mut self: Box<Self>, early: Option<Box<Bytes>>) {
+        if let Some(early) = early {
+            Box::pin(self.on_early(&early)).await;
         }
-        drop(early);
         let is_lost = self.serve().await.is_err();
         self.outbox.gone();
         if is_lost {
@@ -106,7 +108,15 @@ impl Connection {
             self.end.lost();
             return;
         }
-        self.linger().await;
+        Box::pin(self.linger()).await;
+    }
+
+    async fn on_early(&mut self, early: &[u8]) {
+        for piece in early.chunks(work::READ_BYTES) {
+            if !self.is_closed_by_peer {
+                self.on_read(Work::with(piece)).await;
+            }
+        }
     }
 
     /// Read and write until the end is ordered. `Err` if the connection was lost before.
@@ -311,7 +321,7 @@ impl Connection {
 
     /// End the stream so that what was written last is read: a stream that is closed with bytes unread is
     /// reset, and a reset can overtake our Close.
-    async fn linger(mut self) {
+    async fn linger(&mut self) {
         let time = millis(self.limits.linger_ms);
         // TLS says goodbye, for which the peer has to read.
         if !matches!(timeout(time, self.stream.shutdown()).await, Ok(Ok(()))) {
@@ -330,6 +340,12 @@ impl Connection {
         // Whether it came to its end or not, the connection is over now.
         drop(timeout(time, drain).await);
         work.put_back();
+    }
+}
+
+impl Drop for Connection {
+    fn drop(&mut self) {
+        self.counters.unfinished_bytes_live.sub(self.unfinished);
     }
 }
 

@@ -26,6 +26,12 @@ counters! {
     connections;
     /// TCP connections open.
     connections_live;
+    /// TCP connections dropped as they came, since their address had as many as it may.
+    connections_refused;
+    /// Upgrades answered with 403, since they came from a web page of another origin.
+    origins_refused;
+    /// Bytes of messages that have not come to their end.
+    unfinished_bytes_live;
     /// Times that accepting paused because descriptors had run out.
     accept_pauses;
     /// Requests given to the worker.

@@ -21,6 +21,7 @@
 //! The library reads no environment, sets up no logging and never exits the process. It logs through
 //! `tracing`: its own lines under `pairway_host`, those of the guest under `pairway::worker`.
 
+mod addresses;
 mod alarm;
 mod config;
 mod connection;
@@ -31,6 +32,7 @@ mod guest;
 mod namespace;
 mod object;
 mod objects;
+mod origins;
 mod outbound;
 mod placement;
 mod server;

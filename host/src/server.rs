@@ -13,13 +13,15 @@ use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
+use crate::addresses::{Addresses, Entered};
 use crate::config::{Config, Tls, millis, size};
 use crate::counters::Counters;
 use crate::drain::Drain;
 use crate::error::Error;
 use crate::objects::{ObjectStatus, Objects};
+use crate::origins::Origins;
 use crate::service::{Place, Service};
-use crate::stream::Stream;
+use crate::stream::{self, Stream};
 use crate::tls::{Acceptor, Certificate, SelfSigned};
 use crate::worker::{Sessions, Worker};
 
@@ -35,6 +37,8 @@ pub struct Server {
     drain: Arc<Drain>,
     places: Arc<Semaphore>,
     tls: Option<Arc<Acceptor>>,
+    addresses: Arc<Addresses>,
+    origins: Arc<Origins>,
 }
 
 /// Looks at a server's durable objects, also while it serves.
@@ -90,6 +94,11 @@ impl Server {
             drain,
             places: Arc::new(Semaphore::new(places)),
             tls,
+            addresses: Addresses::new(
+                config.limits.connections_per_address,
+                config.limits.handshakes_per_address,
+            ),
+            origins: Arc::new(Origins::parse(&config.allowed_origins)?),
         })
     }
 
@@ -169,7 +178,10 @@ impl Server {
                     if std::mem::take(&mut is_paused) {
                         tracing::info!("accepting connections again");
                     }
-                    self.start(stream, peer, permit);
+                    match self.addresses.enter(peer.ip()) {
+                        Some(entered) => self.start(stream, peer, permit, entered),
+                        None => counters.connections_refused.add(1),
+                    }
                 }
                 Err(error) if is_the_clients(&error) => {}
                 Err(error) => {
@@ -185,7 +197,13 @@ impl Server {
         }
     }
 
-    fn start(&self, stream: TcpStream, peer: SocketAddr, permit: OwnedSemaphorePermit) {
+    fn start(
+        &self,
+        stream: TcpStream,
+        peer: SocketAddr,
+        permit: OwnedSemaphorePermit,
+        entered: Entered,
+    ) {
         let limits = &self.sessions.host.limits;
         let mut http = http1::Builder::new();
         http.timer(TokioTimer::new())
@@ -198,14 +216,19 @@ impl Server {
             peer,
             local: self.local,
             is_tls: self.tls.is_some(),
-            place: Arc::new(Place::new(Arc::clone(&self.sessions.host.counters), permit)),
+            place: Arc::new(Place::new(
+                Arc::clone(&self.sessions.host.counters),
+                permit,
+                entered,
+            )),
+            origins: Arc::clone(&self.origins),
         };
         let drain = Arc::clone(&self.drain);
         let tls = self.tls.clone();
+        let keep_alive = millis(limits.tcp_keep_alive_ms);
         self.drain.spawn(async move {
-            // Small frames must not wait for the acknowledgement of the ones before.
-            if let Err(error) = stream.set_nodelay(true) {
-                tracing::debug!(%peer, "TCP_NODELAY: {error}");
+            if let Err(error) = stream::tune(&stream, keep_alive) {
+                tracing::debug!(%peer, "options of the connection: {error}");
             }
             let stream = match tls {
                 None => Stream::Tcp(stream),

@@ -15,11 +15,13 @@ use hyper::upgrade::OnUpgrade;
 use hyper_util::rt::TokioIo;
 use tokio::sync::OwnedSemaphorePermit;
 
+use crate::addresses::Entered;
 use crate::config::{millis, size};
 use crate::connection::Connection;
 use crate::counters::Counters;
 use crate::drain::Drain;
 use crate::guest::{Answer, Request};
+use crate::origins::Origins;
 use crate::session::NoAnswer;
 use crate::socket::codec::{Format, Role};
 use crate::socket::deflate::{self, Inflater};
@@ -41,6 +43,7 @@ pub(crate) struct Service {
     pub(crate) place: Arc<Place>,
     /// Whether the connection is encrypted.
     pub(crate) is_tls: bool,
+    pub(crate) origins: Arc<Origins>,
 }
 
 /// One of the connections that may be open at a time.
@@ -48,15 +51,21 @@ pub(crate) struct Service {
 pub(crate) struct Place {
     counters: Arc<Counters>,
     _permit: OwnedSemaphorePermit,
+    entered: Entered,
 }
 
 impl Place {
-    pub(crate) fn new(counters: Arc<Counters>, permit: OwnedSemaphorePermit) -> Self {
+    pub(crate) fn new(
+        counters: Arc<Counters>,
+        permit: OwnedSemaphorePermit,
+        entered: Entered,
+    ) -> Self {
         counters.connections.add(1);
         counters.connections_live.add(1);
         Self {
             counters,
             _permit: permit,
+            entered,
         }
     }
 }
@@ -82,6 +91,12 @@ impl Service {
         self,
         mut request: http::Request<Incoming>,
     ) -> Result<Reply, Infallible> {
+        self.place.entered.shake_hands();
+        if upgrade::wants_web_socket(request.headers()) && !self.origins.permit(request.headers()) {
+            self.sessions.host.counters.origins_refused.add(1);
+            let reason = "WebSockets may not be opened from this origin (allowed_origins)\n";
+            return Ok(closing(text(StatusCode::FORBIDDEN, reason)));
+        }
         let on_upgrade = hyper::upgrade::on(&mut request);
         let (parts, body) = request.into_parts();
         let body = match self.read(body).await {
@@ -237,10 +252,9 @@ impl Service {
         let format = Format::new(Role::Server, deflate, min_bytes);
         let outbox = Arc::new(Outbox::new(format, size(host.limits.outbox_soft_bytes)));
         let inflater = deflate.map(|agreed| Inflater::new(agreed.peer_keeps_context));
-        let request = UpgradeRequest {
-            uri: self.uri(&parts),
-            headers: copy(&parts.headers),
-        };
+        let headers = parts.headers.iter();
+        let headers = headers.map(|(name, value)| (name.as_str(), value.as_bytes()));
+        let request = UpgradeRequest::new(&self.uri(&parts), headers);
         drop(parts);
         let counters = Arc::clone(&host.counters);
         let limits = Arc::clone(&host.limits);
@@ -253,8 +267,15 @@ impl Service {
         let open = self.drain.open(&end, &outbox);
         let early = stream.read_buf;
         let stream = stream.io.into_inner();
-        let connection =
-            Connection::new(stream, end, outbox, inflater, limits, Arc::clone(&counters));
+        let connection = Box::new(Connection::new(
+            stream,
+            end,
+            outbox,
+            inflater,
+            limits,
+            Arc::clone(&counters),
+        ));
+        let early = (!early.is_empty()).then(|| Box::new(early));
         counters.sockets.add(1);
         counters.sockets_live.add(1);
         let place = Arc::clone(&self.place);

@@ -4,10 +4,31 @@
 use std::io::{self, IoSlice};
 use std::pin::Pin;
 use std::task::{Context, Poll};
+use std::time::Duration;
 
+use socket2::{SockRef, TcpKeepalive};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
 use tokio_rustls::{client, server};
+
+/// Set a fresh connection up: small frames must not wait for the acknowledgement of the ones before, and a peer whose
+/// machine is gone must be noticed, though nothing is sent to it.
+///
+/// # Errors
+///
+/// The system's, of either; the connection works without.
+pub(crate) fn tune(stream: &TcpStream, keep_alive: Duration) -> io::Result<()> {
+    /// Probes that go unanswered before the peer counts as gone.
+    const PROBES: u32 = 4;
+    stream.set_nodelay(true)?;
+    // The system counts in seconds.
+    let second = Duration::from_secs(1);
+    let probes = TcpKeepalive::new()
+        .with_time(keep_alive.max(second))
+        .with_interval((keep_alive / PROBES).max(second))
+        .with_retries(PROBES);
+    SockRef::from(stream).set_tcp_keepalive(&probes)
+}
 
 /// A byte stream to a peer.
 ///

@@ -164,6 +164,8 @@ impl Upstream {
             ..
         } = wire;
         let connection = Connection::new(stream, end, outbox, inflater, limits, counters);
+        let connection = Box::new(connection);
+        let early = (!early.is_empty()).then(|| Box::new(early));
         self.drain.spawn(async move {
             connection.run(early).await;
             open.ended();

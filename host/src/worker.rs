@@ -200,6 +200,7 @@ fn outbound(config: &Config) -> Result<Outbound, Error> {
         response_head_bytes: limits.response_head_bytes,
         response_headers: limits.response_headers,
         lookups: limits.lookups,
+        tcp_keep_alive_ms: limits.tcp_keep_alive_ms,
     };
     let allow = AllowList::parse(&config.outbound.allowed_hosts)?;
     Outbound::new(allow, &config.outbound.ca_files, bounds)

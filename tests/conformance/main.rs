@@ -29,6 +29,7 @@ mod hibernatable;
 mod hibernatable_end;
 mod hibernation;
 mod holds;
+mod hostile;
 mod http;
 mod keep_alive;
 mod limits;

@@ -19,6 +19,8 @@ pub(super) struct File {
     /// The worker, relative to the file.
     pub(super) main: Option<PathBuf>,
     pub(super) addr: Option<SocketAddr>,
+    #[serde(default)]
+    pub(super) allowed_origins: Vec<String>,
     pub(super) sockets_per_instance: Option<u32>,
     /// Where durable objects keep their storage, relative to the file.
     pub(super) data_dir: Option<PathBuf>,

@@ -157,6 +157,17 @@ limits! {
     log_bytes_per_second = 64 * 1024;
     /// Connections open at a time. More wait, unaccepted, until one ends.
     connections = 50_000;
+    /// Connections that one address may have open, an IPv6 network of 64 bits counting as one. More: dropped as they come.
+    /// As many as there are at all, since clients behind one proxy share an address; lower it where there is none.
+    connections_per_address = 50_000;
+    /// Of these, those that have not completed a request's head, nor TLS before it. More: dropped as they come.
+    handshakes_per_address = 4_096;
+    /// Bytes of messages that have not come to their end, over all connections. More: Close 1013 for the connection that
+    /// brings more.
+    unfinished_bytes = 1024 * 1024 * 1024;
+    /// Milliseconds of silence after which the system probes whether a peer's machine is still there, and as many that
+    /// its answer may take; then its connection is lost (1006).
+    tcp_keep_alive_ms = 60_000;
     /// Bytes of a request's head. More: 431.
     request_head_bytes = 16 * 1024;
     /// Headers of a request. More: 431.

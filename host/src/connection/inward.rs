@@ -21,11 +21,28 @@ impl Connection {
             .decoder
             .decode(&mut work.buf[..work.len], &mut work.items);
         let violation = self.handle(&mut work).await.or(decoded.err());
+        let violation = violation.or_else(|| self.count_unfinished());
         self.flush(&mut work.out);
         if let Some(violation) = violation {
             self.on_violation(&violation);
         }
         work.put_back();
+    }
+
+    /// Enter what is held of an unfinished message into the books. Something, if all connections hold too much.
+    fn count_unfinished(&mut self) -> Option<Violation> {
+        let (before, now) = (self.unfinished, self.decoder.unfinished_bytes() as u64);
+        if now == before {
+            return None;
+        }
+        let total = &self.counters.unfinished_bytes_live;
+        self.unfinished = now;
+        if now < before {
+            total.sub(before - now);
+            return None;
+        }
+        total.add(now - before);
+        (total.get() > self.limits.unfinished_bytes).then(Violation::too_busy)
     }
 
     async fn handle(&mut self, work: &mut Work) -> Option<Violation> {

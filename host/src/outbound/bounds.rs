@@ -17,6 +17,8 @@ pub(crate) struct Bounds {
     /// Names of hosts that are being looked up at a time, each by a thread that cannot be interrupted. More wait, as
     /// long as their own time allows.
     pub(crate) lookups: u64,
+    /// Milliseconds of silence after which the system probes whether a peer's machine is still there.
+    pub(crate) tcp_keep_alive_ms: u64,
 }
 
 impl Default for Bounds {
@@ -28,6 +30,7 @@ impl Default for Bounds {
             response_head_bytes: 16 * 1024,
             response_headers: 100,
             lookups: 64,
+            tcp_keep_alive_ms: 60_000,
         }
     }
 }

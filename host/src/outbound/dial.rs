@@ -3,6 +3,7 @@
 
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::time::Duration;
 
 use tokio::net::TcpStream;
 use tokio::time::timeout;
@@ -14,7 +15,7 @@ use super::allow::Target;
 use super::error::Failed;
 use super::resolve::Resolve;
 use super::time::Time;
-use crate::stream::Stream;
+use crate::stream::{self, Stream};
 use crate::tls;
 
 /// Addresses of one name that are tried. Some names have hundreds.
@@ -26,20 +27,28 @@ pub(super) struct Dialer {
     resolver: Arc<dyn Resolve>,
     /// `None` if nothing that needs it is allowed.
     tls: Option<Arc<ClientConfig>>,
+    keep_alive: Duration,
 }
 
 impl Dialer {
-    pub(super) fn new(resolver: Arc<dyn Resolve>, tls: Option<Arc<ClientConfig>>) -> Self {
-        Self { resolver, tls }
+    pub(super) fn new(
+        resolver: Arc<dyn Resolve>,
+        tls: Option<Arc<ClientConfig>>,
+        keep_alive: Duration,
+    ) -> Self {
+        Self {
+            resolver,
+            tls,
+            keep_alive,
+        }
     }
 
     /// Connect, within the time.
     pub(super) async fn dial(&self, target: &Target, time: Time) -> Result<Stream, Failed> {
         let addresses = self.addresses(target, time).await?;
         let stream = reach(target, &addresses, time).await?;
-        // Small frames must not wait for the acknowledgement of the ones before.
-        if let Err(error) = stream.set_nodelay(true) {
-            tracing::debug!(host = target.host(), "TCP_NODELAY: {error}");
+        if let Err(error) = stream::tune(&stream, self.keep_alive) {
+            tracing::debug!(host = target.host(), "options of the connection: {error}");
         }
         if target.is_tls() {
             self.secure(target, stream, time).await

@@ -42,7 +42,7 @@ pub(crate) use self::error::{Failed, Refusal};
 pub(crate) use self::exchange::Opened;
 pub(crate) use self::fetch::{Fetch, Request, Response};
 use self::resolve::{Resolve, System};
-use crate::config::size;
+use crate::config::{millis, size};
 use crate::error::Error;
 use crate::tls;
 
@@ -80,7 +80,7 @@ impl Outbound {
         tls: Option<Arc<ClientConfig>>,
         bounds: Bounds,
     ) -> Self {
-        let dialer = Dialer::new(resolver, tls);
+        let dialer = Dialer::new(resolver, tls, millis(bounds.tcp_keep_alive_ms));
         Self {
             allow,
             dialer,

@@ -79,6 +79,13 @@ impl Decoder {
         }
     }
 
+    /// Bytes of a message that has not come to its end.
+    pub(crate) fn unfinished_bytes(&self) -> usize {
+        self.message
+            .as_ref()
+            .map_or(0, |message| message.bytes.capacity())
+    }
+
     /// Take all of `buf` in; what is complete is appended to `items`. Nothing may be fed after a violation
     /// or a Close.
     pub(crate) fn decode(

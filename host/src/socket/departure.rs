@@ -3,9 +3,10 @@
 
 use std::sync::Arc;
 
-use super::end::{ClaimError, End, UpgradeRequest};
+use super::end::{ClaimError, End};
 use super::message::SocketId;
 use super::outbox::Outbox;
+use super::request::UpgradeRequest;
 
 /// An end that has left in a response. Dropped before it is coupled, it ends the pair.
 #[derive(Debug)]

@@ -9,6 +9,10 @@ use bytes::Bytes;
 /// A frame of at least this many bytes is shared; a smaller one is cheaper to copy than to keep count of.
 const SHARED_BYTES: usize = 4 * 1024;
 
+/// Copied frames are queued in pieces of about this size: one that grew would be moved again and again, and what was
+/// written of it not given back.
+const PIECE_BYTES: usize = 64 * 1024;
+
 /// The most pieces that one write takes.
 const SLICES: usize = 16;
 
@@ -29,6 +33,9 @@ impl Frames {
     }
 
     pub(crate) fn push(&mut self, frames: &[u8]) {
+        if self.tail.len() >= PIECE_BYTES {
+            self.seal();
+        }
         self.tail.extend_from_slice(frames);
         self.len += frames.len();
     }

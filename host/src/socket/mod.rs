@@ -21,11 +21,13 @@ pub(crate) mod end;
 pub(crate) mod frames;
 pub(crate) mod message;
 pub(crate) mod outbox;
+pub(crate) mod request;
 pub(crate) mod state;
 pub(crate) mod violation;
 
 pub(crate) use departure::Departure;
-pub(crate) use end::{Agreed, Arrival, Delivery, End, Owner, SocketEvent, UpgradeRequest};
+pub(crate) use end::{Agreed, Arrival, Delivery, End, Owner, SocketEvent};
 pub(crate) use message::{CloseCode, Message, MessageRef, SocketId};
 pub(crate) use outbox::Outbox;
+pub(crate) use request::UpgradeRequest;
 pub(crate) use state::ReadyState;

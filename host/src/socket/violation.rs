@@ -29,6 +29,13 @@ impl Violation {
         }
     }
 
+    pub(crate) fn too_busy() -> Self {
+        Self {
+            code: CloseCode::TRY_AGAIN_LATER,
+            reason: "the server holds too much of unfinished messages".to_owned(),
+        }
+    }
+
     pub(crate) fn corrupt() -> Self {
         Self {
             code: CloseCode::INVALID_PAYLOAD,

@@ -60,6 +60,12 @@ impl Raw {
         raw
     }
 
+    /// The port on this side.
+    pub(crate) fn local_port(&self) -> u16 {
+        let address = self.reader.local_addr();
+        address.expect("an open connection has an address").port()
+    }
+
     /// The same, with a request of one's own; gives the 101 too.
     pub(crate) async fn open_with(address: SocketAddr, request: &Request) -> (Self, Answer) {
         let mut raw = Self::connect(address).await;

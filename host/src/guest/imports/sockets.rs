@@ -130,9 +130,9 @@ impl HostWebSocket for GuestState {
     }
 
     fn request(&mut self, socket: Socket) -> wasmtime::Result<Option<UpgradeRequest>> {
-        Ok(self.end(&socket)?.request().map(|request| UpgradeRequest {
-            uri: request.uri.clone(),
-            headers: request.headers.clone(),
+        Ok(self.end(&socket)?.request().map(|request| {
+            let (uri, headers) = request.unpack();
+            UpgradeRequest { uri, headers }
         }))
     }
 

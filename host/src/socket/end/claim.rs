@@ -3,9 +3,10 @@
 use std::sync::{Arc, Weak};
 
 use super::arrive::write;
-use super::{Arrival, Claim, End, Inner, Link, Owner, SocketEvent, UpgradeRequest};
+use super::{Arrival, Claim, End, Inner, Link, Owner, SocketEvent};
 use crate::socket::message::{CloseCode, SocketId};
 use crate::socket::outbox::{Order, Outbox};
+use crate::socket::request::UpgradeRequest;
 
 /// Why an end cannot be accepted or sent in a response.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -15,6 +15,7 @@ use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, Weak};
 use super::auto_response::AutoResponder;
 use super::message::{CloseBody, CloseCode, CloseInfo, Message, MessageRef, SocketId};
 use super::outbox::{KeepAlive, Order, Outbox};
+use super::request::UpgradeRequest;
 use super::state::{Handshake, ReadyState, SendVerdict};
 
 pub(crate) use self::claim::ClaimError;
@@ -64,13 +65,6 @@ pub(crate) enum Arrival {
     Close(CloseBody),
     /// The sending end is gone without a Close.
     Lost,
-}
-
-/// The request that a socket was upgraded from.
-#[derive(Debug)]
-pub(crate) struct UpgradeRequest {
-    pub(crate) uri: String,
-    pub(crate) headers: Vec<(String, Vec<u8>)>,
 }
 
 #[derive(Debug)]
