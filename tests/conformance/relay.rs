@@ -216,7 +216,7 @@ async fn the_instance_is_gone_and_no_turn_runs() {
     server.expect_end().await;
     client.expect_close(4000, "bye").await;
     client.expect_end().await;
-    over(&host).await;
+    over(&host, (client, server)).await;
     assert_eq!(host.counters.turns.get(), turns);
     assert_eq!(
         (host.counters.instances.get(), host.counters.faults.get()),

@@ -18,7 +18,7 @@ async fn closes_pass_with_code_and_reason_and_so_do_their_answers() {
     client.expect_close(3334, "y").await;
     client.expect_end().await;
     server.expect_end().await;
-    over(&host).await;
+    over(&host, (client, server)).await;
     let (host, mut client, mut server) = bare().await;
     server
         .write(&[text("last"), frames::unmasked_close(4999, "")].concat())
@@ -29,11 +29,12 @@ async fn closes_pass_with_code_and_reason_and_so_do_their_answers() {
     server.expect_close(1005, "").await;
     client.expect_end().await;
     server.expect_end().await;
-    over(&host).await;
+    over(&host, (client, server)).await;
 }
 
-/// Wait until nothing is left of a relay.
-pub(crate) async fn over(host: &Host) {
+/// Both sides let go of their connections; wait until nothing is left of the relay.
+pub(crate) async fn over<C, S>(host: &Host, sides: (C, S)) {
+    drop(sides);
     until("both connections to be over", || {
         host.counters.outbound_live.get() == 0 && host.counters.sockets_live.get() == 0
     })
@@ -51,7 +52,7 @@ async fn closes_that_cross_end_both() {
     client.expect_close(4002, "down").await;
     client.expect_end().await;
     server.expect_end().await;
-    over(&host).await;
+    over(&host, (client, server)).await;
 }
 
 #[tokio::test]
@@ -62,7 +63,7 @@ async fn a_side_that_does_not_answer_a_close_is_waited_for_so_long() {
     server.expect_close(4001, "up").await;
     server.until_end().await;
     client.until_end().await;
-    over(&host).await;
+    over(&host, (client, server)).await;
 }
 
 #[tokio::test]
@@ -70,11 +71,11 @@ async fn a_side_that_is_lost_ends_the_other() {
     let (host, client, mut server) = bare().await;
     client.reset();
     server.expect_end().await;
-    over(&host).await;
+    over(&host, ((), server)).await;
     let (host, mut client, server) = bare().await;
     server.reset();
     client.expect_end().await;
-    over(&host).await;
+    over(&host, (client, ())).await;
 }
 
 #[tokio::test]
@@ -99,7 +100,7 @@ async fn a_violation_of_one_side_ends_the_other() {
     server.expect_text("fine").await;
     server.expect_end().await;
     assert_eq!(host.counters.violations.get(), 1);
-    over(&host).await;
+    over(&host, (client, server)).await;
     let (host, mut client, mut server) = bare().await;
     server
         .write(&[text("fine"), frames::text("wrong")].concat())
@@ -107,7 +108,7 @@ async fn a_violation_of_one_side_ends_the_other() {
     server.expect_failed(1002).await;
     client.expect_text("fine").await;
     client.expect_end().await;
-    over(&host).await;
+    over(&host, (client, server)).await;
 }
 
 #[tokio::test]
@@ -120,6 +121,7 @@ async fn a_shutdown_closes_both_sides_with_1001() {
     assert_eq!(server.close_frame().await.0, 1001);
     client.expect_end().await;
     server.expect_end().await;
+    drop((client, server));
     host.stopped().await;
 }
 
@@ -137,10 +139,11 @@ async fn a_client_that_leaves_before_the_answer_leaves_no_connection() {
         host.counters.connections_live.get() == 0
     })
     .await;
-    // The host may have given the request up.
-    server.try_write(asked.switching("").as_bytes()).await;
-    server.until_end().await;
-    over(&host).await;
+    server.write(asked.switching("").as_bytes()).await;
+    server.expect_close(1001, "the client is gone").await;
+    server.write(&frames::unmasked_close(1001, "")).await;
+    server.expect_end().await;
+    over(&host, ((), server)).await;
     until("the instance to be gone", || {
         host.counters.instances_live.get() == 0
     })

@@ -54,6 +54,11 @@ async fn fetch(req: Request, _env: Env, _ctx: Context) -> Result<Response> {
             let response = Fetch::Url(url).send().await?;
             Response::ok(format!("{} {}", response.status_code(), response.text()?))
         }
+        "/drop" => {
+            let request = Request::new(url, Method::Get).with_header("upgrade", "websocket")?;
+            drop(Fetch::Request(request).send().await?);
+            Response::ok("dropped")
+        }
         // The socket is accepted a while after it has come, with what was sent meanwhile.
         "/upgrade" => {
             let request = Request::new(url, Method::Get).with_header("upgrade", "websocket")?;

@@ -94,15 +94,6 @@ impl Raw {
             .expect("the host keeps the connection");
     }
 
-    /// Write, where the host may be gone.
-    pub(crate) async fn try_write(&mut self, bytes: &[u8]) {
-        if let Some(writer) = &mut self.writer {
-            within("the host to read", writer.write_all(bytes))
-                .await
-                .unwrap_or_default();
-        }
-    }
-
     pub(crate) async fn send(&mut self, text: &str) {
         self.write(&frames::text(text)).await;
     }
