@@ -49,4 +49,6 @@ mod reset;
 mod storage;
 mod tags;
 mod timers;
+mod tls;
+mod tls_outbound;
 mod upgrade;

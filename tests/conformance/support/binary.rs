@@ -85,7 +85,8 @@ impl Binary {
         let address = loop {
             let line = within("the program to say where it listens", log.recv()).await;
             let line = line.expect("the program ended instead of listening");
-            if let Some((_, rest)) = line.split_once("http://") {
+            let found = line.split_once("http://");
+            if let Some((_, rest)) = found.or_else(|| line.split_once("https://")) {
                 let address = rest
                     .split(|c: char| !c.is_ascii_digit() && c != '.' && c != ':')
                     .next()

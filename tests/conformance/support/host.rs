@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use pairway_host::{Config, Counters, Error, Inspector, Server, Worker};
+use pairway_host::{Config, Counters, Error, Inspector, Server, TlsReloader, Worker};
 use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
 
@@ -15,6 +15,7 @@ pub(crate) struct Host {
     pub(crate) address: SocketAddr,
     pub(crate) counters: Arc<Counters>,
     pub(crate) objects: Inspector,
+    pub(crate) certificate: Option<TlsReloader>,
     shutdown: Option<oneshot::Sender<()>>,
     serving: JoinHandle<Result<(), Error>>,
 }
@@ -43,6 +44,7 @@ impl Host {
             address: server.local_addr(),
             counters: server.counters(),
             objects: server.objects(),
+            certificate: server.tls_reloader(),
             shutdown: Some(shutdown),
             serving: tokio::spawn(server.serve(async {
                 // Dropping the sender asks, too.

@@ -8,6 +8,7 @@ mod frame;
 mod host;
 mod http;
 mod raw;
+mod tls;
 mod upstream;
 
 use std::time::Duration;
@@ -20,6 +21,7 @@ pub(crate) use frame::{Frame, frames};
 pub(crate) use host::{Host, config, load};
 pub(crate) use http::{Answer, Request, get};
 pub(crate) use raw::Raw;
+pub(crate) use tls::{Authority, Certified, believing, is_shown};
 pub(crate) use upstream::{Upstream, to_loopback};
 
 /// How long anything may take that is expected to happen. Generous: it only matters when a test fails.
