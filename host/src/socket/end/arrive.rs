@@ -50,6 +50,10 @@ impl End {
                 inner.lose(self.id);
                 None
             }
+            Arrival::Failed(reason) => {
+                inner.fail(self.id, reason);
+                None
+            }
         }
     }
 
@@ -65,10 +69,7 @@ impl End {
             // Whoever is behind the relay has done nothing wrong: to it the connection is lost.
             return inner.lose(self.id);
         }
-        inner.link = Link::Gone;
-        if inner.handshake.on_failed() {
-            inner.raise(self.id, SocketEvent::Error(reason.to_owned()));
-        }
+        inner.fail(self.id, reason.to_owned());
     }
 
     /// The worker has been given a message that had waited here. Below `held` the connection is read again,
@@ -197,6 +198,16 @@ impl Inner {
             self.raise(id, SocketEvent::Close(CloseInfo::lost()));
         }
     }
+
+    fn fail(&mut self, id: SocketId, reason: String) {
+        self.link = Link::Gone;
+        if self.is_on_its_way() {
+            // Behind the messages that wait for whoever gets the end.
+            self.unsent.push(Arrival::Failed(reason));
+        } else if self.handshake.on_failed() {
+            self.raise(id, SocketEvent::Error(reason));
+        }
+    }
 }
 
 /// Put what arrives for a client onto its wire.
@@ -204,6 +215,6 @@ pub(super) fn write(outbox: &Outbox, arrival: Arrival) {
     match arrival {
         Arrival::Message(message) => outbox.push_message(message.as_ref()),
         Arrival::Close(body) => outbox.close(&body, Order::AwaitClose),
-        Arrival::Lost => outbox.order(Order::End),
+        Arrival::Lost | Arrival::Failed(_) => outbox.order(Order::End),
     }
 }

@@ -65,6 +65,8 @@ pub(crate) enum Arrival {
     Close(CloseBody),
     /// The sending end is gone without a Close.
     Lost,
+    /// The sending end broke the protocol, and is gone.
+    Failed(String),
 }
 
 #[derive(Debug)]
