@@ -231,6 +231,45 @@ async fn what_comes_before_the_accept_is_kept_and_the_close_too() {
 }
 
 #[tokio::test]
+async fn a_violation_before_the_accept_is_told_behind_the_messages_before_it() {
+    let (_host, mut control, upstream) = outward().await;
+    let url = upstream.http("/");
+    fetch(&mut control, &format!("GET {url} header=upgrade:websocket")).await;
+    let mut raw = upstream.open().await;
+    assert!(control.text().await.starts_with("response 101 "));
+    assert!(control.text().await.starts_with("socket 0 Open "));
+    raw.write(&[frames::unmasked(0x81, b"one"), frames::text("masked")].concat())
+        .await;
+    raw.expect_failed(1002).await;
+    control.ask("accept 0", "accept ok").await;
+    control.expect("text 0 one").await;
+    let line = control.text().await;
+    assert!(line.starts_with("error 0 "), "{line}");
+    // It was the last event.
+    control.ask("room 0", "room 0 true").await;
+}
+
+#[tokio::test]
+async fn a_loss_before_the_accept_is_told_behind_the_messages_before_it() {
+    let (host, mut control, upstream) = outward().await;
+    let url = upstream.http("/");
+    fetch(&mut control, &format!("GET {url} header=upgrade:websocket")).await;
+    let mut raw = upstream.open().await;
+    assert!(control.text().await.starts_with("response 101 "));
+    assert!(control.text().await.starts_with("socket 0 Open "));
+    raw.write(&frames::unmasked(0x81, b"one")).await;
+    raw.finish().await;
+    until("the connection to be over", || {
+        host.counters.outbound_live.get() == 0
+    })
+    .await;
+    control.ask("accept 0", "accept ok").await;
+    control.expect("text 0 one").await;
+    let line = control.text().await;
+    assert!(line.starts_with("close 0 1006 false "), "{line}");
+}
+
+#[tokio::test]
 async fn a_server_is_not_read_endlessly_for_a_socket_that_nobody_accepts() {
     let (host, mut control, upstream) =
         outward_with(|config| config.limits.held_bytes = 16 * 1024).await;

@@ -146,6 +146,50 @@ async fn it_is_closed_by_the_object_after_a_hibernation() {
 }
 
 #[tokio::test]
+async fn a_silent_server_is_pinged_and_given_up_if_it_stays_silent() {
+    let (host, mut client, mut raw) = sleeping().await;
+    raw.write(&text("watch")).await;
+    for _ in 0..3 {
+        let ping = raw.frame().await;
+        assert_eq!(
+            (ping.first, ping.masked),
+            (frames::FIN | frames::PING, true)
+        );
+        let pong = frames::unmasked(frames::FIN | frames::PONG, &ping.payload);
+        raw.write(&pong).await;
+    }
+    let line = client.text().await;
+    assert!(
+        line.starts_with("close 1006 false; [one,two]  Open"),
+        "{line}"
+    );
+    assert_eq!(host.counters.dead_peers.get(), 1);
+}
+
+#[tokio::test]
+async fn a_crash_of_the_object_gives_up_what_it_was_about_to_open() {
+    let (host, upstream) = subscribers(|config| config.limits.hibernate_after_ms = 60_000).await;
+    let mut client = Client::connect(host.address, "/a").await;
+    for how in ["die", "abort"] {
+        let target = format!("/a/connect-later?url={}", upstream.url("/"));
+        get(host.address, &target).await.expect(200, "");
+        let (mut raw, _) = upstream.asked().await;
+        if how == "die" {
+            client.send("die").await;
+            assert_eq!(client.close_frame().await.0, 1011);
+        } else {
+            get(host.address, "/a/abort").await;
+        }
+        raw.expect_end().await;
+        until("the place to be free", || {
+            host.counters.outbound_live.get() == 0
+        })
+        .await;
+        get(host.address, "/a/sockets").await.expect(200, "");
+    }
+}
+
+#[tokio::test]
 async fn an_auto_response_is_masked_and_wakes_nobody() {
     let (host, _client, mut raw) = sleeping().await;
     get(host.address, "/a/auto").await;

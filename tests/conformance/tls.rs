@@ -178,7 +178,7 @@ async fn a_client_without_tls_is_turned_away_at_once() {
 #[tokio::test]
 async fn a_client_has_so_long_for_its_handshake() {
     let Shown { host, .. } = shown_with("tls-silent", COMMANDER, |config| {
-        config.limits.tls_handshake_ms = 100
+        config.limits.tls_handshake_ms = 100;
     })
     .await;
     let mut raw = Raw::connect(host.address).await;

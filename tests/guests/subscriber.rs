@@ -4,6 +4,7 @@
 use std::cell::RefCell;
 use std::future::IntoFuture;
 use std::task::{Context as TaskContext, Waker};
+use std::time::Duration;
 
 use pairway::*;
 
@@ -61,6 +62,11 @@ impl DurableObject for Subscriber {
                 let mut socket = WebSocket::connect(argument("url")).await?;
                 spawn(async move { socket.recv().await.map(drop) });
             }
+            "connect-later" => {
+                let connect = self.state.connect(argument("url")).tag("late");
+                self.state.wait_until(async move { drop(connect.await) });
+                return Response::ok("");
+            }
             "connect-and-die" => {
                 let mut opening = self.state.connect(argument("url")).into_future();
                 // The call has been made, and the turn is not over.
@@ -93,6 +99,10 @@ impl DurableObject for Subscriber {
             "log" => ws.send(self.log.borrow().join(", ")),
             "attach" => ws.serialize_attachment("attached"),
             "close" => ws.close_with(4000, "by the object"),
+            "watch" => ws.set_keep_alive(KeepAlive {
+                interval: Duration::from_millis(20),
+                timeout: Duration::from_millis(100),
+            }),
             "die" => panic!("asked to"),
             _ => ws.send(text),
         }
