@@ -299,20 +299,29 @@ async fn tags_have_their_bounds() {
     assert_eq!(host.counters.outbound.get(), 0);
 }
 
+/// What keeps the object awake, once it has been idle.
+async fn holds(host: &Host) -> Vec<Hold> {
+    let mut holds = Vec::new();
+    until("its holds to be told", || {
+        holds.clone_from(&host.objects.list()[0].holds);
+        !holds.is_empty()
+    })
+    .await;
+    holds
+}
+
 #[tokio::test]
 async fn an_object_does_not_hibernate_while_it_connects() {
     let (host, upstream) = subscribers(|_| ()).await;
-    let target = format!("/a/connect?url={}&tags=one", upstream.url("/feed"));
-    let accepting = async {
-        let (mut raw, asked) = upstream.asked().await;
-        // Far beyond the time after which it would.
-        tokio::time::sleep(std::time::Duration::from_millis(200)).await;
-        raw.write(asked.switching("").as_bytes()).await;
-        raw
-    };
-    let (answer, _raw) = tokio::join!(get(host.address, &target), accepting);
-    answer.expect(200, "[one]  Open /feed ");
+    let target = format!("/a/connect-later?url={}", upstream.url("/feed"));
+    get(host.address, &target).await.expect(200, "");
+    let (mut raw, asked) = upstream.asked().await;
+    let holds = holds(&host).await;
+    assert!(holds.contains(&Hold::StandardSocket), "{holds:?}");
+    raw.write(asked.switching("").as_bytes()).await;
+    asleep(&host).await;
     assert_eq!(host.counters.wakes.get(), 1);
+    ask(&mut raw, "me", "[late]  Open /feed ").await;
 }
 
 #[tokio::test]
@@ -321,12 +330,7 @@ async fn a_standard_socket_keeps_the_object_awake() {
     let target = format!("/a/standard?url={}", upstream.url("/"));
     let (answer, mut raw) = tokio::join!(get(host.address, &target), upstream.open());
     answer.expect(200, "");
-    let mut holds = Vec::new();
-    until("its holds to be told", || {
-        holds.clone_from(&host.objects.list()[0].holds);
-        !holds.is_empty()
-    })
-    .await;
+    let holds = holds(&host).await;
     assert!(holds.contains(&Hold::StandardSocket), "{holds:?}");
     raw.write(&frames::unmasked_close(1000, "")).await;
     raw.expect_close(1000, "").await;
