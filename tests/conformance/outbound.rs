@@ -97,7 +97,12 @@ async fn headers_and_subprotocols_go_out() {
         ("sec-websocket-protocol", Some("a, b")),
         ("x-own", Some("1")),
         ("authorization", Some("secret")),
-        ("sec-websocket-extensions", None),
+        (
+            "sec-websocket-extensions",
+            Some(
+                "permessage-deflate; client_no_context_takeover; server_no_context_takeover; client_max_window_bits",
+            ),
+        ),
         ("origin", None),
     ] {
         assert_eq!(asked.header(name), value, "{name}");

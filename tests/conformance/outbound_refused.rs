@@ -68,8 +68,8 @@ async fn a_101_that_does_not_fit_fails_it() {
             "\"c\", which was not offered",
         ),
         (
-            "Sec-WebSocket-Extensions: permessage-deflate\r\n",
-            "none was offered",
+            "Sec-WebSocket-Extensions: permessage-bzip2\r\n",
+            "was not offered",
         ),
         ("Sec-WebSocket-Accept: x\r\n", "twice"),
     ] {

@@ -29,6 +29,8 @@ impl Guest for Outward {
                 Event::Message((id, message)) => on_message(id, &message),
                 Event::Close((id, info)) => on_close(id, &info),
                 Event::Error((id, why)) => tell(&format!("error {} {why}", number(id))),
+                // That of the control says only that it was far behind.
+                Event::Drain(id) if number(id) == usize::MAX => {}
                 Event::Drain(id) => tell(&format!("drain {} {}", number(id), room(number(id)))),
                 Event::Completed((_, Outcome::Response(response))) => on_response(response),
                 Event::Completed((_, Outcome::Failed(error))) => {
