@@ -124,7 +124,16 @@ impl Instance {
 
 /// Whether somebody may wait for it behind a closed gate.
 fn is_completion(event: &Event) -> bool {
-    matches!(event, Event::Completed(..) | Event::Open(_))
+    match event {
+        Event::Completed(..) | Event::Open(_) => true,
+        // That of a socket which does not open.
+        Event::Error(id, _) | Event::Close(id, _) => socket::is_opening(*id),
+        Event::Start(_)
+        | Event::Fetch(..)
+        | Event::Message(..)
+        | Event::Drain(_)
+        | Event::Alarm(_) => false,
+    }
 }
 
 /// An operation is over, whoever asked for it.

@@ -86,14 +86,14 @@ struct Serve {
     /// that clients can be told to believe it.
     #[arg(long, value_name = "FILE", num_args = 0..=1, require_equals = true, conflicts_with = "tls_cert")]
     tls_self_signed: Option<Option<PathBuf>>,
-    /// Let only web pages of this origin open WebSockets, as https://example.com or https://*.example.com. May be given
+    /// Let only web pages of this origin open WebSockets, as `https://example.com` or `https://*.example.com`. May be given
     /// several times. Pages of any origin may unless given.
     #[arg(long = "allow-origin", value_name = "ORIGIN")]
     allowed_origins: Vec<String>,
     /// Compress no messages (permessage-deflate), and ask nobody to. `[compression]` in the configuration file has more.
     #[arg(long, env = "PAIRWAY_NO_COMPRESSION")]
     no_compression: bool,
-    /// Let the worker reach a host, as wss://example.com or http://localhost:8080. May be given several times; see
+    /// Let the worker reach a host, as `wss://example.com` or `http://localhost:8080`. May be given several times; see
     /// `[outbound]` in the README. It reaches none unless given.
     #[arg(long = "allow-host", value_name = "SCHEME://HOST[:PORT]")]
     allowed_hosts: Vec<String>,

@@ -258,7 +258,7 @@ async fn a_bomb_of_300_mib_costs_neither_time_nor_memory() {
 async fn a_peer_may_keep_its_context_where_the_operator_permits_it_but_not_with_a_socket_that_hibernates()
  {
     let host = Host::with(EXAMPLE_ECHO, |config| {
-        config.compression.peer_context_takeover = true
+        config.compression.peer_context_takeover = true;
     })
     .await;
     let (mut raw, answer) = open(&host, "/echo", OFFER).await;
@@ -279,7 +279,7 @@ async fn a_peer_may_keep_its_context_where_the_operator_permits_it_but_not_with_
         raw.expect_text(&text).await;
     }
     let host = Host::with(ROOM, |config| {
-        config.compression.peer_context_takeover = true
+        config.compression.peer_context_takeover = true;
     })
     .await;
     let (_raw, answer) = open(&host, "/room/lobby", OFFER).await;

@@ -1,8 +1,8 @@
 //! Sockets to other servers: how they end, what a slow server feels, and what they hold alive.
 
-use crate::CALLER;
 use crate::outbound::outward_with;
 use crate::support::{Client, Host, Raw, Upstream, frames, get, to_loopback, until};
+use crate::{CALLER, OUTBOUND_ECHO};
 
 /// A worker, the socket it takes commands from, and the server's side of a socket that it has opened.
 async fn open_with(set: impl FnOnce(&mut pairway_host::Config)) -> (Host, Client, Raw) {
@@ -246,6 +246,21 @@ async fn a_stateless_worker_lives_as_long_as_its_outbound_socket() {
         host.counters.instances_live.get() == 0
     })
     .await;
+}
+
+#[tokio::test]
+async fn a_handler_may_answer_once_its_outbound_socket_has_ended() {
+    let host = Host::with(OUTBOUND_ECHO, to_loopback).await;
+    let upstream = Upstream::listen().await;
+    let target = format!("/run?url={}", upstream.url("/"));
+    let server = async {
+        let mut server = upstream.accept().await;
+        server.ask("hello", "hello").await;
+        server.close(4001, "enough").await;
+        server.expect_close(4001, "enough").await;
+    };
+    let (answer, ()) = tokio::join!(get(host.address, &target), server);
+    answer.expect(200, "4001");
 }
 
 #[tokio::test]

@@ -236,6 +236,17 @@ async fn a_constructor_can_connect_behind_its_gate() {
 }
 
 #[tokio::test]
+async fn a_constructor_hears_behind_its_gate_that_it_cannot_connect() {
+    let feed = Upstream::listen().await.gone();
+    let (host, _) = subscribers(|config| {
+        config.vars.insert("FEED".to_owned(), feed);
+    })
+    .await;
+    // Without an upstream the constructor fails, and the request with it; the gate's own time is longer than a test waits.
+    assert_eq!(get(host.address, "/a/sockets").await.status, 500);
+}
+
+#[tokio::test]
 async fn a_crash_of_the_object_keeps_it() {
     let (host, mut client, mut raw) = sleeping().await;
     client.send("die").await;

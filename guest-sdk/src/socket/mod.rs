@@ -14,7 +14,7 @@ pub(crate) use durable::{Over, durable, listed};
 pub use end::{AcceptOptions, WebSocketEnd, WebSocketPair};
 #[cfg(not(target_family = "wasm"))]
 pub(crate) use shared::{clear, forget};
-pub(crate) use shared::{on_close, on_drain, on_error, on_message, on_open};
+pub(crate) use shared::{is_opening, on_close, on_drain, on_error, on_message, on_open};
 pub use stream::{EventStream, WebSocketReceiver, WebSocketSender, WebsocketEvent};
 
 use crate::close::{CloseCode, CloseEvent, ReadyState};

@@ -265,6 +265,11 @@ pub(crate) fn on_error(id: u64, message: String) {
     }
 }
 
+/// Whether it is an outbound socket whose handshake is not over.
+pub(crate) fn is_opening(id: u64) -> bool {
+    find(id).is_some_and(|socket| socket.is_opening.get())
+}
+
 /// The socket is open.
 pub(crate) fn on_open(id: u64) {
     if let Some(socket) = find(id) {
