@@ -6,6 +6,7 @@ use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use super::Session;
+use super::inbox::Inbox;
 use super::life::{Life, Live};
 use crate::config::millis;
 use crate::error::Fault;
@@ -226,6 +227,12 @@ impl Session {
     /// The object is reset: its sockets end without a Close, its instance is gone.
     pub(super) async fn reset(&self, life: &mut Life, fault: &Fault) {
         tracing::error!(target: "pairway::worker", object = %self.title(), "{fault}");
+        if self.with_inbox(|inbox| inbox.is_gated) {
+            // They have waited for this instance. Another would most likely fail them in the same way, and so on.
+            for event in self.with_inbox(Inbox::take_requests) {
+                self.lose(event, fault);
+            }
+        }
         self.lose_instance(life, fault).await;
         if let Some(object) = &self.object {
             object.reset();

@@ -46,6 +46,14 @@ impl Inbox {
         }
     }
 
+    /// The requests that wait, out of their order.
+    pub(super) fn take_requests(&mut self) -> VecDeque<Event> {
+        let is_request = |event: &Event| matches!(event, Event::Fetch { .. });
+        let (requests, others) = self.take_all().into_iter().partition(is_request);
+        self.events = others;
+        requests
+    }
+
     pub(super) fn take_all(&mut self) -> VecDeque<Event> {
         std::mem::take(&mut self.events)
     }

@@ -113,7 +113,7 @@ impl Session {
     }
 
     /// This event alone has made the worker fail: it is lost, and who sent it is told.
-    fn lose(&self, event: Event, fault: &Fault) {
+    pub(super) fn lose(&self, event: Event, fault: &Fault) {
         match event {
             Event::Fetch { reply, .. } => {
                 if let Some(reply) = reply {
