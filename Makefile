@@ -12,9 +12,13 @@ EXAMPLE ?= chat
 AUTOBAHN := tests/autobahn/run.sh
 INBOUND := --pairway target/release/pairway --worker $(GUEST_DIR)/echo.wasm
 OUTBOUND := --pairway target/release/pairway --worker $(GUEST_DIR)/examples/outbound_echo.wasm
+FUZZ_TOOLS := target/fuzz-tools
+FUZZ_VERSION := 0.13.2
+FUZZ_TARGETS := decode inflate upgrade
+FUZZ_SECONDS ?= 60
 
 .DEFAULT_GOAL := help
-.PHONY: help setup browser build dist guests echo-guests run test lint docs check protocol autobahn bench bindings clean
+.PHONY: help setup browser build dist guests echo-guests run test lint docs check protocol autobahn bench bindings fuzz clean
 
 help: ## List the targets.
 	@awk 'BEGIN {FS = ":.*## "} /^[a-z]+:.*## / {printf "  %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -74,6 +78,16 @@ bench: dist guests ## Compare with native servers: CPU per message and delivery,
 
 bindings: build ## Check that the toolchains for C, JavaScript and Python accept wit/. Slow; fetches them.
 	tests/bindings/run.sh
+
+# Without a sanitizer: the host has no unsafe code of its own, and a sanitizer needs the nightly toolchain. The variable lets
+# the stable one take what cargo-fuzz passes to the compiler.
+fuzz: ## Fuzz frames, compression and the upgrade, a minute each (FUZZ_SECONDS=60).
+	@$(FUZZ_TOOLS)/bin/cargo-fuzz --version 2>/dev/null | grep -qx "cargo-fuzz $(FUZZ_VERSION)" || \
+	$(CARGO) install cargo-fuzz --version $(FUZZ_VERSION) --locked --root $(FUZZ_TOOLS)
+	@for name in $(FUZZ_TARGETS); do mkdir -p target/fuzz/corpus/$$name; \
+	RUSTC_BOOTSTRAP=1 $(FUZZ_TOOLS)/bin/cargo-fuzz fuzz run --fuzz-dir tests/fuzz --target-dir target/fuzz --sanitizer none $$name \
+		target/fuzz/corpus/$$name tests/fuzz/seeds/$$name -- -max_total_time=$(FUZZ_SECONDS) \
+		$$(ls tests/fuzz/$$name.dict 2>/dev/null | sed s/^/-dict=/) || exit; done
 
 clean: ## Remove what was built.
 	$(CARGO) clean
