@@ -258,3 +258,7 @@ mod tests {
         assert_eq!(end.on_peer_close(), PeerClose::Ignore);
     }
 }
+
+#[cfg(test)]
+#[path = "state_model_tests.rs"]
+mod model_tests;
