@@ -126,6 +126,18 @@ async fn frames_without_a_mask_are_1002() {
 }
 
 #[tokio::test]
+async fn lengths_in_more_bytes_than_they_need_are_1002() {
+    let cases = [
+        ("two bytes", [&[0x82, 0xfe, 0, 5][..], &[0; 9]].concat()),
+        (
+            "eight bytes",
+            [&[0x82, 0xff, 0, 0, 0, 0, 0, 0, 1, 0][..], &[0; 260]].concat(),
+        ),
+    ];
+    fails_with(1002, &cases).await;
+}
+
+#[tokio::test]
 async fn close_codes_that_must_not_be_sent_are_1002() {
     let codes = [0, 999, 1004, 1005, 1006, 1015, 1016, 2999, 5000, 65_535];
     let cases = codes.map(|code| ("a code outside of RFC 6455, 7.4", frames::close(code, "")));

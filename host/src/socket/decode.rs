@@ -152,8 +152,7 @@ impl Decoder {
         if self.head.is_empty() {
             let mut cursor = Cursor::new(&buf[at..]);
             if let Some((header, len)) = FrameHeader::parse(&mut cursor).map_err(broken)? {
-                let read =
-                    usize::try_from(cursor.position()).expect("a header has 14 bytes at most");
+                let read = header_len(&cursor, &header, len)?;
                 return Ok(Some((header, len, at + read)));
             }
             self.head.extend_from_slice(&buf[at..]);
@@ -166,7 +165,7 @@ impl Decoder {
         let Some((header, len)) = FrameHeader::parse(&mut cursor).map_err(broken)? else {
             return Ok(None);
         };
-        let read = usize::try_from(cursor.position()).expect("a header has 14 bytes at most");
+        let read = header_len(&cursor, &header, len)?;
         self.head = Vec::new();
         Ok(Some((header, len, at + read - before)))
     }
@@ -318,6 +317,16 @@ impl Decoder {
         }
         Ok(())
     }
+}
+
+/// How long a header was that has been read. RFC 6455, 5.2: the length of the payload takes as few bytes as it can, which
+/// the parser does not look at.
+fn header_len(cursor: &Cursor<&[u8]>, header: &FrameHeader, len: u64) -> Result<usize, Violation> {
+    let read = usize::try_from(cursor.position()).expect("a header has 14 bytes at most");
+    if read > header.len(len) {
+        return Err(Violation::protocol("a length in more bytes than it needs"));
+    }
+    Ok(read)
 }
 
 /// Read the body of a Close frame. RFC 6455, 5.5.1. Whether its code is one that a peer may send depends on

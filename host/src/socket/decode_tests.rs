@@ -88,6 +88,16 @@ fn what_breaks_the_protocol_is_refused_with_its_code() {
         ("fragmented ping", frame(0x09, b"x"), 1002),
         ("long ping", frame(0x89, &[0; 126]), 1002),
         ("unmasked", unmasked.to_vec(), 1002),
+        (
+            "length in more bytes than it needs",
+            vec![0x82, 0x80 | 126, 0, 1, 0, 0, 0, 0, 7],
+            1002,
+        ),
+        (
+            "length in eight bytes that fits two",
+            vec![0x82, 0x80 | 127, 0, 0, 0, 0, 0, 0, 1, 0, 0, 0, 0, 0],
+            1002,
+        ),
         ("Close of one byte", frame(0x88, b"x"), 1002),
         ("Close reason", frame(0x88, b"\x03\xe8\xff"), 1007),
         ("too large", frame(0x82, &[0; 1001]), 1009),
@@ -147,7 +157,7 @@ fn an_idle_decoder_holds_no_memory() {
 
 #[test]
 fn a_limit_is_checked_on_the_header_before_the_payload_comes() {
-    let header = [0x82, 0x80 | 127, 0, 0, 0, 0, 0, 0, 4, 0, 1, 2, 3, 4];
+    let header = [0x82, 0x80 | 126, 4, 0, 1, 2, 3, 4];
     assert_eq!(
         run(&[&header]).unwrap_err().reason,
         "Message is too large: 1024 > 1000"

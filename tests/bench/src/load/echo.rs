@@ -97,8 +97,19 @@ async fn talk(echoers: Vec<Echoer>, time: Duration) -> Result<(Vec<Echoer>, u64)
             Ok((echoer, count))
         });
     }
+    // A generator that sleeps between replies has to be woken by the server's sends, the more often the slower the server
+    // is: a microsecond a message that the server would be charged with.
+    let awake = tokio::spawn({
+        let running = Arc::clone(&running);
+        async move {
+            while running.load(Ordering::Relaxed) {
+                tokio::task::yield_now().await;
+            }
+        }
+    });
     sleep(time).await;
     running.store(false, Ordering::Relaxed);
+    awake.await.context("stay awake")?;
     let (echoers, counts): (_, Vec<u64>) = all(talking).await.context("echo")?.into_iter().unzip();
     ensure!(
         counts.iter().all(|count| *count > 0),
