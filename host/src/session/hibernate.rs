@@ -227,8 +227,10 @@ impl Session {
     /// The object is reset: its sockets end without a Close, its instance is gone.
     pub(super) async fn reset(&self, life: &mut Life, fault: &Fault) {
         tracing::error!(target: "pairway::worker", object = %self.title(), "{fault}");
-        if self.with_inbox(|inbox| inbox.is_gated) {
-            // They have waited for this instance. Another would most likely fail them in the same way, and so on.
+        let is_ready = matches!(life, Life::Live(live) if live.is_ready);
+        if !is_ready && self.with_inbox(|inbox| inbox.is_gated) {
+            // The constructor has failed behind its gate. Another instance would most likely do the same to those who wait
+            // for it, and so on for ever.
             for event in self.with_inbox(Inbox::take_requests) {
                 self.lose(event, fault);
             }

@@ -24,6 +24,8 @@ pub(super) struct Live {
     pub(super) operations: HashMap<Token, AbortHandle>,
     /// Outbound sockets that are being opened.
     pub(super) dials: HashMap<SocketId, AbortHandle>,
+    /// The gate has been open at the end of a turn: the object's constructor is through.
+    pub(super) is_ready: bool,
     /// Resets the object if its gate stays closed.
     pub(super) gate: Option<AbortHandle>,
     /// Has the object hibernate once it is idle.
@@ -47,6 +49,7 @@ impl Live {
             instance,
             operations: HashMap::new(),
             dials: HashMap::new(),
+            is_ready: false,
             gate: None,
             idle: None,
             _place: place,

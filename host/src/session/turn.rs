@@ -244,6 +244,7 @@ impl Session {
             self.context.host.counters.faults.add(1);
             return Box::pin(self.reset(life, &Fault::Aborted(reason))).await;
         }
+        live.is_ready |= !is_gated;
         if is_gated == live.gate.is_some() {
             return;
         }
