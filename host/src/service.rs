@@ -92,7 +92,7 @@ impl Service {
         mut request: http::Request<Incoming>,
     ) -> Result<Reply, Infallible> {
         self.place.entered.shake_hands();
-        if upgrade::wants_web_socket(request.headers()) && !self.origins.permit(request.headers()) {
+        if !self.origins.permit(request.headers()) && upgrade::wants_web_socket(request.headers()) {
             self.sessions.host.counters.origins_refused.add(1);
             let reason = "WebSockets may not be opened from this origin (allowed_origins)\n";
             return Ok(closing(text(StatusCode::FORBIDDEN, reason)));

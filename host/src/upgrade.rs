@@ -1,5 +1,5 @@
 //! Owns the server's half of the opening handshake, on `http` types and without I/O: what a request must
-//! be, and what the 101 says. RFC 6455, 4.2; stricter than Cloudflare's system about HTTP/1.0 and
+//! be, what the 101 says; and, for both halves, how their headers are read. RFC 6455, 4.2; stricter than Cloudflare's system about HTTP/1.0 and
 //! `Connection`.
 
 use http::header::{self, HeaderMap, HeaderName, HeaderValue};
@@ -69,14 +69,33 @@ pub(crate) fn is_the_hosts(name: &HeaderName, status: u16) -> bool {
     }
 }
 
+/// Whether headers as a guest has them ask for a WebSocket.
+pub(crate) fn asks_for_web_socket(headers: &[(String, Vec<u8>)]) -> bool {
+    headers.iter().any(|(name, value)| {
+        name.eq_ignore_ascii_case("upgrade")
+            && value
+                .split(|byte| *byte == b',')
+                .any(|word| word.trim_ascii().eq_ignore_ascii_case(b"websocket"))
+    })
+}
+
 /// Whether a header whose value is a list of tokens has this one, in whatever case.
-fn has_token(headers: &HeaderMap, name: &HeaderName, token: &str) -> bool {
+pub(crate) fn has_token(headers: &HeaderMap, name: &HeaderName, token: &str) -> bool {
+    words(headers, name).any(|word| word.eq_ignore_ascii_case(token))
+}
+
+/// The words of a header whose value is a list, over all its lines.
+pub(crate) fn words<'a>(
+    headers: &'a HeaderMap,
+    name: &HeaderName,
+) -> impl Iterator<Item = &'a str> {
     headers
         .get_all(name)
         .iter()
         .filter_map(|value| value.to_str().ok())
         .flat_map(|value| value.split(','))
-        .any(|word| word.trim().eq_ignore_ascii_case(token))
+        .map(str::trim)
+        .filter(|word| !word.is_empty())
 }
 
 #[cfg(test)]

@@ -120,18 +120,10 @@ impl Connection {
     /// Have messages handled, a turn's worth at a time, or hold those that nobody takes now.
     async fn deliver(&self, messages: &mut Vec<MessageRef<'_>>, out: &mut Vec<u8>) {
         let mut rest = &messages[..];
-        if let Some(other) = self.end.relays_to() {
-            for message in rest {
-                other.push_message(*message);
-            }
-            rest = &[];
-        }
         while !rest.is_empty() {
             // Asked for each turn, since the one before may have paused the socket.
             let Some(owner) = self.end.taker() else {
-                for message in rest {
-                    self.end.arrive(Arrival::Message(message.to_message()));
-                }
+                self.pass_on(rest);
                 break;
             };
             let delivery = Delivery {
@@ -143,15 +135,26 @@ impl Connection {
             let taken = owner.deliver(delivery).await;
             if taken == 0 {
                 // They wait in the owner's inbox, and this connection goes on answering pings.
-                for message in rest {
-                    self.end.arrive(Arrival::Message(message.to_message()));
-                }
+                self.pass_on(rest);
                 break;
             }
             rest = &rest[taken..];
             tokio::task::consume_budget().await;
         }
         messages.clear();
+    }
+
+    /// Messages that no owner takes where they lie: they go to the other end of a relay, or wait.
+    fn pass_on(&self, messages: &[MessageRef<'_>]) {
+        let other = self.end.relays_to();
+        for message in messages {
+            match &other {
+                Some(other) => other.push_message(*message),
+                None => {
+                    self.end.arrive(Arrival::Message(message.to_message()));
+                }
+            }
+        }
     }
 
     /// The peer broke the protocol: it is told with a Close, and its connection ends.

@@ -17,6 +17,7 @@ use super::headers::{self, Headers};
 use super::time::Time;
 use super::url;
 use crate::config::size;
+use crate::upgrade;
 
 /// The request of a worker.
 #[derive(Debug, Clone, Default)]
@@ -55,14 +56,14 @@ impl Fetch {
     pub(super) fn new(allow: &AllowList, request: Request) -> Result<Self, Refusal> {
         let url = url::of_fetch(&request.uri)?;
         let method = method(&request.method)?;
-        let wants_web_socket = headers::asks_for_web_socket(&request.headers);
+        let wants_web_socket = upgrade::asks_for_web_socket(&request.headers);
         let headers = headers::of_fetch(&request.headers)?;
         if wants_web_socket && (method != Method::GET || !request.body.is_empty()) {
             let text = "a request for a WebSocket is a GET without a body";
             return Err(Refusal::Other(text.to_owned()));
         }
         let handshake = wants_web_socket.then(|| {
-            let offered = headers::words(&headers, &header::SEC_WEBSOCKET_PROTOCOL);
+            let offered = upgrade::words(&headers, &header::SEC_WEBSOCKET_PROTOCOL);
             Handshake::new(offered.map(str::to_owned).collect(), request.extensions)
         });
         Ok(Self {

@@ -4,7 +4,7 @@
 use http::header::{self, HeaderMap, HeaderName, HeaderValue};
 use tokio_tungstenite::tungstenite::handshake::{client::generate_key, derive_accept_key};
 
-use super::headers::has_token;
+use crate::upgrade::has_token;
 
 /// One handshake under way.
 #[derive(Debug)]

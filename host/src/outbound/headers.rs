@@ -4,6 +4,7 @@
 use http::header::{self, HeaderMap, HeaderName, HeaderValue};
 
 use super::error::Refusal;
+use crate::upgrade::words;
 
 /// Headers as the WIT has them: in order, names may repeat.
 pub(crate) type Headers = Vec<(String, Vec<u8>)>;
@@ -34,35 +35,6 @@ pub(super) fn of_response(mut headers: HeaderMap) -> Headers {
         .iter()
         .map(|(name, value)| (name.as_str().to_owned(), value.as_bytes().to_vec()))
         .collect()
-}
-
-/// Whether the headers of a `fetch` ask for a WebSocket.
-pub(super) fn asks_for_web_socket(headers: &[(String, Vec<u8>)]) -> bool {
-    headers.iter().any(|(name, value)| {
-        name.eq_ignore_ascii_case("upgrade")
-            && value
-                .split(|byte| *byte == b',')
-                .any(|word| word.trim_ascii().eq_ignore_ascii_case(b"websocket"))
-    })
-}
-
-/// Whether a header whose value is a list of tokens has this one, in whatever case.
-pub(super) fn has_token(headers: &HeaderMap, name: &HeaderName, token: &str) -> bool {
-    words(headers, name).any(|word| word.eq_ignore_ascii_case(token))
-}
-
-/// The words of a header whose value is a list, over all its lines.
-pub(super) fn words<'a>(
-    headers: &'a HeaderMap,
-    name: &HeaderName,
-) -> impl Iterator<Item = &'a str> {
-    headers
-        .get_all(name)
-        .iter()
-        .filter_map(|value| value.to_str().ok())
-        .flat_map(|value| value.split(','))
-        .map(str::trim)
-        .filter(|word| !word.is_empty())
 }
 
 /// Check the subprotocols of `connect`: tokens, each once (RFC 6455, 4.1, item 10), told apart by case as in

@@ -58,6 +58,16 @@ impl GuestState {
         queued + self.effects.staged_bytes(end.id())
     }
 
+    /// Whether one more request may be under way.
+    pub(super) fn may_operate(&self) -> Result<(), WitError> {
+        let limit = self.host.limits.operations;
+        if self.operations.len() as u64 >= limit {
+            let text = format!("{limit} operations are under way (limit operations)");
+            return Err(WitError::Other(text));
+        }
+        Ok(())
+    }
+
     pub(super) fn close_end(
         &mut self,
         end: &Arc<End>,

@@ -53,10 +53,8 @@ impl Host for GuestState {
     }
 
     fn fetch(&mut self, request: RequestResult) -> wasmtime::Result<Result<u64, WitError>> {
-        let limit = self.host.limits.operations;
-        if self.operations.len() as u64 >= limit {
-            let text = format!("{limit} operations are under way (limit operations)");
-            return Ok(Err(WitError::Other(text)));
+        if let Err(error) = self.may_operate() {
+            return Ok(Err(error));
         }
         let planned = self.host.outbound.fetch(outbound::Request {
             method: request.method,

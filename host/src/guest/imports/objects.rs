@@ -7,6 +7,7 @@ use crate::guest::request::{Request, Token};
 use crate::namespace::Class;
 use crate::object;
 use crate::storage::Address;
+use crate::upgrade;
 
 type Refusable<T> = wasmtime::Result<Result<T, WitError>>;
 
@@ -60,10 +61,8 @@ impl Host for GuestState {
             Ok(found) => found,
             Err(error) => return Ok(Err(error)),
         };
-        let limit = self.host.limits.operations;
-        if self.operations.len() as u64 >= limit {
-            let text = format!("{limit} operations are under way (limit operations)");
-            return Ok(Err(WitError::Other(text)));
+        if let Err(error) = self.may_operate() {
+            return Ok(Err(error));
         }
         let token = self.next_id();
         self.operations.insert(token);
@@ -84,12 +83,7 @@ impl Host for GuestState {
 
 /// What a guest sends to an object.
 fn to_request(request: WitRequest) -> Request {
-    let wants_web_socket = request.headers.iter().any(|(name, value)| {
-        name.eq_ignore_ascii_case("upgrade")
-            && value
-                .split(|byte| *byte == b',')
-                .any(|word| word.trim_ascii().eq_ignore_ascii_case(b"websocket"))
-    });
+    let wants_web_socket = upgrade::asks_for_web_socket(&request.headers);
     Request {
         method: request.method,
         uri: request.uri,
