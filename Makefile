@@ -34,7 +34,7 @@ browser: ## Install Chromium for the browser tests, where there is no browser an
 build: setup ## Build the host.
 	$(CARGO) build --release --locked --workspace --bins
 
-dist: setup ## Build the host to ship, into target/dist: a tenth less CPU per message, ten minutes to build.
+dist: setup ## Build the host to ship, into target/dist: less CPU per message, long to build.
 	$(CARGO) build --profile dist --locked --workspace --bins
 
 guests: setup ## Build the examples as components, into target/wasm32-wasip2/guest.

@@ -1,7 +1,7 @@
 //! Owns what the fuzzer runs: for each target one check that panics if what the host makes of some bytes is wrong.
 //!
 //! The host's files are taken in by their paths, in a tree of modules like the host's. As a dependency it would bring
-//! wasmtime, and ten minutes of building it with instrumentation; what is fuzzed here is pure and needs none of it.
+//! wasmtime, and the long building of it with instrumentation; what is fuzzed here is pure and needs none of it.
 #![expect(
     dead_code,
     unused_imports,
