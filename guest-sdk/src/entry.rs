@@ -35,8 +35,8 @@ pub fn take(socket: u64, message: Message, fetch: FetchFn) {
     run(iter::once(Event::Message(socket, message)), fetch);
 }
 
-/// Take several messages of one socket: one turn.
-pub fn take_several(socket: u64, parts: Vec<Part>, bytes: &[u8], fetch: FetchFn) {
+/// Take several messages: one turn.
+pub fn take_several(parts: Vec<Part>, bytes: &[u8], fetch: FetchFn) {
     let mut rest = bytes;
     let events = parts.into_iter().map(|part| {
         let length = usize::try_from(part.length).unwrap_or(usize::MAX);
@@ -47,7 +47,7 @@ pub fn take_several(socket: u64, parts: Vec<Part>, bytes: &[u8], fetch: FetchFn)
             // The host has checked what is text.
             _ => Message::Binary(own.to_vec()),
         };
-        Event::Message(socket, message)
+        Event::Message(part.socket, message)
     });
     run(events, fetch);
 }

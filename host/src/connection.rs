@@ -65,6 +65,8 @@ pub(crate) struct Connection {
     unfinished: u64,
     /// The peer's Close has come: nothing behind it is read.
     is_closed_by_peer: bool,
+    /// The owner of the end had turns for nobody else lately.
+    is_alone: bool,
 }
 
 impl Connection {
@@ -91,6 +93,7 @@ impl Connection {
             watch: None,
             unfinished: 0,
             is_closed_by_peer: false,
+            is_alone: false,
         }
     }
 
@@ -114,7 +117,7 @@ impl Connection {
     async fn on_early(&mut self, early: &[u8]) {
         for piece in early.chunks(work::READ_BYTES) {
             if !self.is_closed_by_peer {
-                self.on_read(Work::with(piece)).await;
+                self.on_read(Work::with(piece), false).await;
             }
         }
     }
@@ -124,7 +127,7 @@ impl Connection {
         loop {
             let input = poll_fn(|cx| self.poll(cx)).await?;
             match input {
-                Input::Read(work) => self.on_read(work).await,
+                Input::Read(work) => self.on_input(work).await,
                 Input::Told => {}
                 Input::Eof => return Err(Lost),
                 Input::TimedOut => self.on_deadline()?,

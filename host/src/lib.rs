@@ -39,6 +39,7 @@ mod server;
 mod service;
 mod session;
 mod socket;
+mod step;
 mod storage;
 mod stream;
 mod tls;

@@ -3,11 +3,13 @@
 
 use std::io::{self, IoSlice};
 use std::pin::Pin;
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
+use rustix::io::retry_on_intr;
+use rustix::net::{RecvFlags, SendFlags, recv};
 use socket2::{SockRef, TcpKeepalive};
-use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::io::{AsyncRead, AsyncWrite, Interest, ReadBuf};
 use tokio::net::TcpStream;
 use tokio_rustls::{client, server};
 
@@ -61,10 +63,62 @@ impl Stream {
     /// `WouldBlock` if it takes nothing now, and always for TLS, whose writing needs a task to wake.
     pub(crate) fn try_write(&self, bytes: &[u8]) -> io::Result<usize> {
         match self {
-            Self::Tcp(stream) => stream.try_write(bytes),
+            Self::Tcp(stream) => stream.try_io(Interest::WRITABLE, || send(stream, bytes)),
             Self::TlsServer(_) | Self::TlsClient(_) => Err(io::ErrorKind::WouldBlock.into()),
         }
     }
+}
+
+/// Read from a TCP stream as `TcpStream::poll_read` does, but with the system call itself: the C library's makes every
+/// call a point where its thread may be cancelled, which costs as much as taking the message apart.
+fn poll_recv(
+    stream: &TcpStream,
+    cx: &mut Context<'_>,
+    buf: &mut ReadBuf<'_>,
+) -> Poll<io::Result<()>> {
+    loop {
+        ready!(stream.poll_read_ready(cx))?;
+        let mut short = None;
+        let space = buf.initialize_unfilled();
+        let read = stream.try_io(Interest::READABLE, || {
+            let (bytes, _) = retry_on_intr(|| recv(stream, &mut *space, RecvFlags::empty()))?;
+            if bytes == 0 || bytes == space.len() {
+                return Ok(bytes);
+            }
+            // There is no more: said in the words that have the runtime wait for the next bytes, and not try.
+            short = Some(bytes);
+            Err(io::ErrorKind::WouldBlock.into())
+        });
+        match (read, short) {
+            (Ok(bytes), _) | (Err(_), Some(bytes)) => {
+                buf.advance(bytes);
+                return Poll::Ready(Ok(()));
+            }
+            (Err(error), None) if error.kind() == io::ErrorKind::WouldBlock => {}
+            (Err(error), None) => return Poll::Ready(Err(error)),
+        }
+    }
+}
+
+/// Write to a TCP stream as `TcpStream::poll_write` does, with the system call itself.
+fn poll_send(
+    stream: &TcpStream,
+    cx: &mut Context<'_>,
+    mut write: impl FnMut() -> io::Result<usize>,
+) -> Poll<io::Result<usize>> {
+    loop {
+        ready!(stream.poll_write_ready(cx))?;
+        match stream.try_io(Interest::WRITABLE, &mut write) {
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
+            done => return Poll::Ready(done),
+        }
+    }
+}
+
+fn send(stream: &TcpStream, bytes: &[u8]) -> io::Result<usize> {
+    Ok(retry_on_intr(|| {
+        rustix::net::send(stream, bytes, SendFlags::NOSIGNAL)
+    })?)
 }
 
 /// The same call on whichever stream it is.
@@ -84,7 +138,11 @@ impl AsyncRead for Stream {
         cx: &mut Context<'_>,
         buf: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
-        on_each!(self.get_mut(), inner => Pin::new(inner).poll_read(cx, buf))
+        match self.get_mut() {
+            Self::Tcp(stream) => poll_recv(stream, cx, buf),
+            Self::TlsServer(stream) => Pin::new(stream).poll_read(cx, buf),
+            Self::TlsClient(stream) => Pin::new(stream).poll_read(cx, buf),
+        }
     }
 }
 
@@ -94,7 +152,11 @@ impl AsyncWrite for Stream {
         cx: &mut Context<'_>,
         buf: &[u8],
     ) -> Poll<io::Result<usize>> {
-        on_each!(self.get_mut(), inner => Pin::new(inner).poll_write(cx, buf))
+        match self.get_mut() {
+            Self::Tcp(stream) => poll_send(stream, cx, || send(stream, buf)),
+            Self::TlsServer(stream) => Pin::new(stream).poll_write(cx, buf),
+            Self::TlsClient(stream) => Pin::new(stream).poll_write(cx, buf),
+        }
     }
 
     fn poll_write_vectored(
@@ -102,7 +164,15 @@ impl AsyncWrite for Stream {
         cx: &mut Context<'_>,
         bufs: &[IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
-        on_each!(self.get_mut(), inner => Pin::new(inner).poll_write_vectored(cx, bufs))
+        match (self.get_mut(), bufs) {
+            // The cheaper call, and most often there is one.
+            (Self::Tcp(stream), [buf]) => poll_send(stream, cx, || send(stream, buf)),
+            (Self::Tcp(stream), bufs) => poll_send(stream, cx, || {
+                Ok(retry_on_intr(|| rustix::io::writev(&*stream, bufs))?)
+            }),
+            (Self::TlsServer(stream), bufs) => Pin::new(stream).poll_write_vectored(cx, bufs),
+            (Self::TlsClient(stream), bufs) => Pin::new(stream).poll_write_vectored(cx, bufs),
+        }
     }
 
     fn is_write_vectored(&self) -> bool {

@@ -35,12 +35,8 @@ void exports_pairway_worker_events_handle(exports_pairway_worker_events_list_eve
     if (event->tag == EXPORTS_PAIRWAY_WORKER_EVENTS_EVENT_FETCH) {
       fetch(event->val.fetch.f0, &event->val.fetch.f1);
     } else if (event->tag == EXPORTS_PAIRWAY_WORKER_EVENTS_EVENT_MESSAGE) {
-      pairway_worker_sockets_own_web_socket_t socket;
-      if (!pairway_worker_sockets_get_web_socket(event->val.message.f0, &socket)) continue;
       pairway_worker_sockets_error_t error;
-      pairway_worker_sockets_method_web_socket_send(pairway_worker_sockets_borrow_web_socket(socket),
-                                                    &event->val.message.f1, &error);
-      pairway_worker_sockets_web_socket_drop_own(socket);
+      pairway_worker_sockets_send(event->val.message.f0, &event->val.message.f1, &error);
     }
   }
   exports_pairway_worker_events_list_event_free(events);

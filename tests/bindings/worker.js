@@ -1,6 +1,6 @@
 // A worker in JavaScript, straight against the WIT package: answers requests, and echoes over WebSockets.
 import { respond } from "pairway:worker/http@0.1.0";
-import { getWebSocket, webSocketPair } from "pairway:worker/sockets@0.1.0";
+import { send, webSocketPair } from "pairway:worker/sockets@0.1.0";
 
 const text = new TextEncoder();
 
@@ -19,7 +19,7 @@ export const events = {
   handle(batch) {
     for (const event of batch) {
       if (event.tag === "fetch") fetch(event.val);
-      if (event.tag === "message") getWebSocket(event.val[0]).send(event.val[1]);
+      if (event.tag === "message") send(...event.val);
     }
   },
 };

@@ -12,7 +12,7 @@ class Events(exports.Events):
                 self.fetch(*event.value)
             elif isinstance(event, Event_Message):
                 socket, message = event.value
-                sockets.get_web_socket(socket).send(message)
+                sockets.send(socket, message)
 
     def fetch(self, id, request):
         if not any(name == "upgrade" for name, _ in request.headers):

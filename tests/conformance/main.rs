@@ -51,4 +51,5 @@ mod tags;
 mod timers;
 mod tls;
 mod tls_outbound;
+mod together;
 mod upgrade;

@@ -29,7 +29,16 @@ async fn both_ends_are_open_from_birth_and_bare() {
 async fn an_end_must_be_accepted_before_it_sends_or_closes() {
     assert_eq!(
         lines("/unaccepted").await,
-        ["NotAccepted", "NotAccepted", "ok", "ok", "ok"]
+        [
+            "NotAccepted",
+            "NotAccepted",
+            "NotAccepted",
+            "ok",
+            "ok",
+            "ok",
+            "ok",
+            "NotAccepted"
+        ]
     );
 }
 

@@ -94,10 +94,13 @@ fn unaccepted() -> Vec<String> {
     let (end, _other) = pair();
     vec![
         outcome(end.send(&text("early"))),
+        outcome(sockets::send(end.id(), &text("early"))),
         outcome(end.close(None, None)),
         outcome(accept(&end)),
         outcome(accept(&end)),
         outcome(end.send(&text("now"))),
+        outcome(sockets::send(end.id(), &text("now"))),
+        outcome(sockets::send(u64::MAX, &text("to nobody"))),
     ]
 }
 

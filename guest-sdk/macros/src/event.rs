@@ -87,11 +87,10 @@ fn fetch(signature: &Signature) -> Result<TokenStream> {
             }
 
             fn take_several(
-                socket: u64,
                 parts: ::std::vec::Vec<::pairway::__private::Part>,
                 bytes: ::std::vec::Vec<u8>,
             ) {
-                ::pairway::__private::take_several(socket, parts, &bytes, __pairway_fetch);
+                ::pairway::__private::take_several(parts, &bytes, __pairway_fetch);
             }
         }
         #[cfg(target_family = "wasm")]

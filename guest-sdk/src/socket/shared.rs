@@ -119,7 +119,7 @@ impl Shared {
     }
 
     pub(super) fn send(&self, payload: Payload<'_>) -> Result<()> {
-        self.raw.send(payload)?;
+        self.raw.send_by_id(self.id, payload)?;
         self.unasked
             .set(self.unasked.get() + payload.len() as u64 + MESSAGE_COST);
         Ok(())

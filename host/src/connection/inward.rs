@@ -10,19 +10,41 @@ use crate::socket::decode::Item;
 use crate::socket::outbox::Order;
 use crate::socket::violation::Violation;
 use crate::socket::{Arrival, Delivery, MessageRef, codec};
+use crate::step;
+
+/// Of more bytes a connection does not wait for others: it has enough to do by itself.
+const STEP_BYTES: usize = 2048;
 
 impl Connection {
+    /// Take what was read, in step with the other connections of the thread that are ready, if that pays.
+    pub(super) async fn on_input(&mut self, work: Work) {
+        if !self.is_alone || work.len > STEP_BYTES || !step::begin() {
+            return self.on_read(work, false).await;
+        }
+        let read = work.buf[..work.len].to_vec();
+        work.put_back();
+        step::others_begin().await;
+        self.on_read(Work::with(&read), true).await;
+        drop(read);
+        step::others_first().await;
+    }
+
     /// Take apart what was read, have it handled, and write what came of it with one call.
-    pub(super) async fn on_read(&mut self, mut work: Work) {
+    pub(super) async fn on_read(&mut self, mut work: Work, in_step: bool) {
         if let Some(watch) = &mut self.watch {
             watch.heard();
         }
         let decoded = self
             .decoder
             .decode(&mut work.buf[..work.len], &mut work.items);
-        let violation = self.handle(&mut work).await.or(decoded.err());
+        let violation = self.handle(&mut work, decoded.is_ok()).await;
+        let violation = violation.or(decoded.err());
         let violation = violation.or_else(|| self.count_unfinished());
-        self.flush(&mut work.out);
+        if in_step && work.out.len() <= STEP_BYTES {
+            self.pending.push(&work.out);
+        } else {
+            self.flush(&mut work.out);
+        }
         if let Some(violation) = violation {
             self.on_violation(&violation);
         }
@@ -45,7 +67,7 @@ impl Connection {
         (total.get() > self.limits.unfinished_bytes).then(Violation::too_busy)
     }
 
-    async fn handle(&mut self, work: &mut Work) -> Option<Violation> {
+    async fn handle(&mut self, work: &mut Work, may_gather: bool) -> Option<Violation> {
         let Work {
             buf, items, out, ..
         } = work;
@@ -57,12 +79,12 @@ impl Connection {
                 Item::Whole { text, bytes } => (*text, &bytes[..]),
                 Item::Ping { payload } => {
                     // In its place among the answers to messages, so that those before it are handled first.
-                    self.deliver(&mut messages, out).await;
+                    self.deliver(&mut messages, out, false).await;
                     self.answer(out, |out| codec::pong(self.outbox.role(), payload, out));
                     continue;
                 }
                 Item::Close(body) => {
-                    self.deliver(&mut messages, out).await;
+                    self.deliver(&mut messages, out, false).await;
                     if let Some((code, _)) = body
                         && !self.end.may_be_closed_with(*code)
                     {
@@ -83,18 +105,18 @@ impl Connection {
                 continue;
             }
             let Ok(text) = simdutf8::basic::from_utf8(bytes) else {
-                self.deliver(&mut messages, out).await;
+                self.deliver(&mut messages, out, false).await;
                 return Some(Violation::utf8());
             };
             match &auto_response {
                 Some(pair) if pair.answers(text) => {
-                    self.deliver(&mut messages, out).await;
+                    self.deliver(&mut messages, out, false).await;
                     self.auto_respond(pair, out);
                 }
                 Some(_) | None => messages.push(MessageRef::Text(text)),
             }
         }
-        self.deliver(&mut messages, out).await;
+        self.deliver(&mut messages, out, may_gather).await;
         None
     }
 
@@ -118,7 +140,12 @@ impl Connection {
     }
 
     /// Have messages handled, a turn's worth at a time, or hold those that nobody takes now.
-    async fn deliver(&self, messages: &mut Vec<MessageRef<'_>>, out: &mut Vec<u8>) {
+    async fn deliver(
+        &mut self,
+        messages: &mut Vec<MessageRef<'_>>,
+        out: &mut Vec<u8>,
+        may_gather: bool,
+    ) {
         let mut rest = &messages[..];
         while !rest.is_empty() {
             // Asked for each turn, since the one before may have paused the socket.
@@ -131,8 +158,15 @@ impl Connection {
                 messages: rest,
                 outbox: &self.outbox,
                 out,
+                may_gather,
             };
-            let taken = owner.deliver(delivery).await;
+            let turn = owner.deliver(delivery);
+            self.is_alone = turn.as_ref().is_some_and(|turn| turn.is_alone);
+            let Some(turn) = turn else {
+                self.end.gather(rest);
+                break;
+            };
+            let taken = turn.run.await;
             if taken == 0 {
                 // They wait in the owner's inbox, and this connection goes on answering pings.
                 self.pass_on(rest);

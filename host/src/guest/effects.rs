@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
+use rustc_hash::FxHashMap;
 
 use super::journal::Journal;
 use super::request::{Answer, Reply, Request, Token};
@@ -87,6 +88,13 @@ pub(crate) enum Staged {
     },
 }
 
+/// A socket that takes messages, and the connection to which they go.
+#[derive(Debug)]
+pub(crate) struct Route {
+    pub(crate) end: Arc<End>,
+    pub(crate) outbox: Arc<Outbox>,
+}
+
 /// What a turn has asked for, in order.
 #[derive(Debug, Default)]
 pub(crate) struct Effects {
@@ -104,12 +112,12 @@ pub(crate) struct Effects {
     broadcast: usize,
     /// for the socket that was sent on last, and for the others.
     current: (SocketId, usize),
-    others: HashMap<SocketId, usize>,
+    others: FxHashMap<SocketId, usize>,
     /// The socket that was sent on last, and its connection: what holds for it at the first message of a turn holds
     /// for the others, until the worker itself closes it.
-    pub(crate) route: Option<(SocketId, Arc<Outbox>)>,
+    pub(crate) route: Option<Route>,
     /// Sockets whose connection could not take all that the turn sent.
-    pub(crate) refused: HashMap<SocketId, (Arc<End>, Arc<Outbox>)>,
+    pub(crate) refused: FxHashMap<SocketId, (Arc<End>, Arc<Outbox>)>,
 }
 
 impl Effects {

@@ -32,6 +32,25 @@ pub(crate) enum Event {
 }
 
 impl Event {
+    /// The socket whose message it is, if it is one.
+    pub(crate) fn message_of(&self) -> Option<SocketId> {
+        self.as_message().map(|(socket, _)| socket)
+    }
+
+    pub(crate) fn as_message(&self) -> Option<(SocketId, MessageRef<'_>)> {
+        match self {
+            Self::Socket(socket, SocketEvent::Message(message)) => {
+                Some((*socket, message.as_ref()))
+            }
+            Self::Start
+            | Self::Fetch { .. }
+            | Self::Socket(..)
+            | Self::AlarmDue
+            | Self::Alarm(_)
+            | Self::Completed(..) => None,
+        }
+    }
+
     /// Whether it is the outcome of something that the instance itself has under way, which it may wait for behind a
     /// closed gate.
     pub(crate) fn passes_gate(&self) -> bool {
@@ -176,12 +195,18 @@ pub(super) fn wit_message(socket: SocketId, message: MessageRef<'_>) -> wit::Eve
 }
 
 /// Several messages as `messages.take-several` has them: two allocations in the guest, however many there are.
-pub(super) fn parts(messages: &[MessageRef<'_>]) -> (Vec<Part>, Vec<u8>) {
-    let bytes = messages.iter().map(|message| message.bytes().len()).sum();
+pub(super) fn parts<'a>(
+    messages: impl Iterator<Item = (SocketId, MessageRef<'a>)> + Clone,
+) -> (Vec<Part>, Vec<u8>) {
+    let bytes = messages
+        .clone()
+        .map(|(_, message)| message.bytes().len())
+        .sum();
     let mut bytes = Vec::with_capacity(bytes);
-    let parts = messages.iter().map(|message| {
+    let parts = messages.map(|(socket, message)| {
         bytes.extend_from_slice(message.bytes());
         Part {
+            socket,
             is_text: matches!(message, MessageRef::Text(_)),
             length: u32::try_from(message.bytes().len()).expect("a batch is small"),
         }

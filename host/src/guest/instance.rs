@@ -95,8 +95,8 @@ impl Instance {
         direct: Option<Direct<'_>>,
         frames: Vec<u8>,
     ) -> Result<(), Fault> {
-        if let (Some(direct), Some(_), []) = (direct, &self.messaging, &*inbox) {
-            return self.take(direct, frames).await;
+        if self.messaging.is_some() && inbox.iter().all(|event| event.message_of().is_some()) {
+            return self.take(inbox, direct, frames).await;
         }
         let mut arrivals = self.begin(inbox, frames)?.into_iter();
         let object = self.store.data().object.clone();
@@ -127,15 +127,27 @@ impl Instance {
         Ok(())
     }
 
-    /// A turn of nothing but messages that are handed over where they lie.
-    async fn take(&mut self, direct: Direct<'_>, frames: Vec<u8>) -> Result<(), Fault> {
+    /// A turn of nothing but messages.
+    async fn take(
+        &mut self,
+        inbox: &[Event],
+        direct: Option<Direct<'_>>,
+        frames: Vec<u8>,
+    ) -> Result<(), Fault> {
         let state = self.store.data_mut();
         state.effects = Effects::begin(frames);
         state.memory.was_denied = false;
-        let counters = &state.host.counters;
+        let wall_ms = state.host.limits.turn_wall_ms;
+        let (direct_socket, direct) =
+            direct.map_or((0, &[][..]), |direct| (direct.socket, direct.messages));
+        let waiting: Vec<_> = inbox
+            .iter()
+            .filter(|event| self.is_due(event))
+            .filter_map(Event::as_message)
+            .collect();
+        let counters = &self.store.data().host.counters;
         counters.turns.add(1);
-        counters.events.add(direct.messages.len() as u64);
-        let (socket, wall_ms) = (direct.socket, state.host.limits.turn_wall_ms);
+        counters.events.add((waiting.len() + direct.len()) as u64);
         budget::allow_cpu(&mut self.store);
         let Some(messaging) = &self.messaging else {
             return Ok(());
@@ -143,24 +155,30 @@ impl Instance {
         let export = messaging.pairway_worker_messages();
         let store = &mut self.store;
         let running = self.component.clock.run();
-        let called = match direct.messages {
-            [MessageRef::Text(text)] => {
+        let one = match (&waiting[..], direct) {
+            ([], [one]) => Some((direct_socket, *one)),
+            ([one], []) => Some(*one),
+            _ => None,
+        };
+        let called = match one {
+            Some((socket, MessageRef::Text(text))) => {
                 let call = export.call_take_text(store, socket, text);
                 budget::within(millis(wall_ms), std::pin::pin!(call)).await
             }
-            [MessageRef::Binary(bytes)] => {
+            Some((socket, MessageRef::Binary(bytes))) => {
                 let call = export.call_take_binary(store, socket, bytes);
                 budget::within(millis(wall_ms), std::pin::pin!(call)).await
             }
-            several => {
-                let (parts, bytes) = parts(several);
-                let call = export.call_take_several(store, socket, &parts, &bytes);
+            None => {
+                let direct = direct.iter().map(|message| (direct_socket, *message));
+                let (parts, bytes) = parts(waiting.iter().copied().chain(direct));
+                let call = export.call_take_several(store, &parts, &bytes);
                 budget::within(millis(wall_ms), std::pin::pin!(call)).await
             }
         };
         drop(running);
         self.outcome(called, wall_ms)?;
-        self.end(&[]);
+        self.end(inbox);
         Ok(())
     }
 
@@ -256,15 +274,8 @@ impl Instance {
     /// Let go of what a batch has ended.
     fn end(&mut self, inbox: &[Event]) {
         let state = self.store.data_mut();
-        let held = size(state.host.limits.held_bytes);
-        let soft = size(state.host.limits.outbox_soft_bytes);
         for event in inbox {
             match event {
-                Event::Socket(id, SocketEvent::Message(message)) => {
-                    if let Some(end) = state.accepted(*id) {
-                        end.took(message.cost(), held, soft);
-                    }
-                }
                 Event::Socket(
                     id,
                     SocketEvent::Close(_) | SocketEvent::Error(_) | SocketEvent::NotOpened(_),
@@ -279,7 +290,10 @@ impl Instance {
                 | Event::Fetch { .. }
                 | Event::AlarmDue
                 | Event::Alarm(_)
-                | Event::Socket(_, SocketEvent::Drain | SocketEvent::Open) => {}
+                | Event::Socket(
+                    _,
+                    SocketEvent::Message(_) | SocketEvent::Drain | SocketEvent::Open,
+                ) => {}
             }
         }
         if state.duties.running == 0 && !state.duties.departed.is_empty() {
@@ -345,10 +359,10 @@ fn state(
         owner,
         effects: Effects::default(),
         handles: 0,
-        ends: std::collections::HashMap::new(),
-        requests: std::collections::HashMap::new(),
-        timers: std::collections::HashSet::new(),
-        operations: std::collections::HashSet::new(),
+        ends: Default::default(),
+        requests: Default::default(),
+        timers: Default::default(),
+        operations: Default::default(),
         next_id: 0,
         ticks_left: 0,
         object,

@@ -1,10 +1,11 @@
 //! Owns the data of one instance's store: what the guest holds (handles, sockets, requests, timers), and what it has
 //! told its host about itself. Deciding is the imports' part, doing the session's.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
+use rustc_hash::{FxHashMap, FxHashSet};
 use wasmtime::component::ResourceTable;
 use wasmtime_wasi::{WasiCtx, WasiCtxView, WasiView};
 
@@ -71,11 +72,11 @@ pub(crate) struct GuestState {
     /// Handles of ends that the guest has.
     pub(crate) handles: u64,
     /// Accepted ends that are not over, but for the hibernatable ones, which are the object's.
-    pub(crate) ends: HashMap<SocketId, Arc<End>>,
-    pub(crate) requests: HashMap<u64, Asked>,
-    pub(crate) timers: HashSet<Token>,
+    pub(crate) ends: FxHashMap<SocketId, Arc<End>>,
+    pub(crate) requests: FxHashMap<u64, Asked>,
+    pub(crate) timers: FxHashSet<Token>,
     /// Split operations other than timers.
-    pub(crate) operations: HashSet<Token>,
+    pub(crate) operations: FxHashSet<Token>,
     pub(crate) next_id: u64,
     /// Ticks of the epoch clock that this turn may still use.
     pub(crate) ticks_left: u64,
@@ -98,7 +99,7 @@ pub(crate) struct Duties {
     /// Names from which this instance has made ids.
     pub(crate) names: HashMap<String, String>,
     /// Hibernatable ends whose last event is through while handlers are under way, which may ask for their tags.
-    pub(crate) departed: HashMap<SocketId, Arc<End>>,
+    pub(crate) departed: FxHashMap<SocketId, Arc<End>>,
 }
 
 impl std::fmt::Debug for GuestState {

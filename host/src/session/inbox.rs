@@ -4,7 +4,7 @@ use std::collections::VecDeque;
 
 use super::NoAnswer;
 use crate::guest::Event;
-use crate::socket::{MessageRef, SocketEvent};
+use crate::socket::{MessageRef, SocketEvent, SocketId};
 
 #[derive(Debug, Default)]
 pub(super) struct Inbox {
@@ -17,7 +17,28 @@ pub(super) struct Inbox {
     pub(super) over: Option<NoAnswer>,
 }
 
+/// What a connection is to do that would put its messages with those of others.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Gather {
+    /// Somebody is on the way to the inbox: leave them there.
+    Under,
+    /// Nobody was: wait for others, and empty it.
+    Begun,
+    /// Behind a closed gate nothing can be gathered.
+    No,
+}
+
 impl Inbox {
+    pub(super) fn gather(&mut self) -> Gather {
+        if self.is_gated {
+            Gather::No
+        } else if std::mem::replace(&mut self.is_pumped, true) {
+            Gather::Under
+        } else {
+            Gather::Begun
+        }
+    }
+
     pub(super) fn push(&mut self, event: Event) {
         self.events.push_back(event);
     }
@@ -52,6 +73,17 @@ impl Inbox {
         let (requests, others) = self.take_all().into_iter().partition(is_request);
         self.events = others;
         requests
+    }
+
+    /// A socket has been closed: the messages of it that wait are lost.
+    pub(super) fn drop_messages(&mut self, socket: SocketId) {
+        self.events
+            .retain(|event| event.message_of() != Some(socket));
+    }
+
+    /// The sockets whose messages wait.
+    pub(super) fn senders(&self) -> Vec<SocketId> {
+        self.events.iter().filter_map(Event::message_of).collect()
     }
 
     pub(super) fn take_all(&mut self) -> VecDeque<Event> {

@@ -11,6 +11,7 @@
 //! ```
 
 mod commit;
+mod deliver;
 mod hibernate;
 mod inbox;
 mod life;
@@ -33,9 +34,9 @@ pub(crate) use self::roster::Roster;
 use crate::alarm::Alarms;
 use crate::config::size;
 use crate::error::Fault;
-use crate::guest::{Answer, Component, Direct, Event, Host, Request};
+use crate::guest::{Answer, Component, Event, Host, Request};
 use crate::object::{Due, Object};
-use crate::socket::{Delivery, Owner, SocketEvent, SocketId};
+use crate::socket::SocketId;
 use crate::storage::Address;
 use crate::upstream::Upstream;
 
@@ -85,6 +86,8 @@ pub(crate) struct Session {
     life: AsyncMutex<Life>,
     /// When the last turn ended, on the roster's clock.
     active_ms: AtomicU64,
+    /// The socket whose messages came last.
+    last_socket: AtomicU64,
 }
 
 impl Session {
@@ -104,6 +107,7 @@ impl Session {
             inbox: Mutex::new(inbox),
             life: AsyncMutex::new(Life::Asleep),
             active_ms: AtomicU64::new(0),
+            last_socket: AtomicU64::new(0),
         })
     }
 
@@ -135,7 +139,7 @@ impl Session {
             id: 0,
         };
         match self.post(event) {
-            Ok(()) => Ok(Pending {
+            Ok(_) => Ok(Pending {
                 session: Arc::clone(self),
                 answer,
             }),
@@ -164,19 +168,21 @@ impl Session {
         f(&mut self.inbox.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
-    /// Put an event into the inbox, and have a task empty it. Gives the event back if the session is over.
-    fn post(&self, event: Event) -> Result<(), Event> {
-        let needs_pump = self.with_inbox(|inbox| {
+    /// Put an event into the inbox, and have a task empty it. Gives whether nothing is in the way of that, such as a
+    /// closed gate; or the event back, if the session is over.
+    fn post(&self, event: Event) -> Result<bool, Event> {
+        let (needs_pump, is_open) = self.with_inbox(|inbox| {
             if inbox.over.is_some() {
                 return Err(event);
             }
             inbox.push(event);
-            Ok(!std::mem::replace(&mut inbox.is_pumped, true))
+            let needs_pump = !std::mem::replace(&mut inbox.is_pumped, true);
+            Ok((needs_pump, !inbox.is_gated))
         })?;
         if needs_pump {
             self.start_pump();
         }
-        Ok(())
+        Ok(is_open)
     }
 
     /// Have a task empty the inbox, if there is something in it that nobody is on the way to.
@@ -317,58 +323,5 @@ impl Pending {
                 .with_inbox(|inbox| inbox.over.clone())
                 .unwrap_or(NoAnswer::Never)),
         }
-    }
-}
-
-impl Owner for Session {
-    fn raise(&self, socket: SocketId, event: SocketEvent) {
-        // A session that is over has given up its sockets.
-        drop(self.post(Event::Socket(socket, event)));
-    }
-
-    fn deliver<'a>(
-        self: Arc<Self>,
-        delivery: Delivery<'a>,
-    ) -> Pin<Box<dyn Future<Output = usize> + Send + 'a>> {
-        Box::pin(async move {
-            let limits = &self.context.host.limits;
-            let (events_max, bytes_max) = (size(limits.batch_events), size(limits.batch_bytes));
-            let taken = inbox::batch_len(delivery.messages, events_max, bytes_max);
-            // Most often nobody has it, and asking is cheaper than queueing.
-            let mut life = match self.life.try_lock() {
-                Ok(life) => life,
-                Err(_) => self.life.lock().await,
-            };
-            // What was raised before goes before; most often there is nothing.
-            let mut due = self.with_inbox(|inbox| inbox.len());
-            while due > 0 {
-                let batch = self.take_batch();
-                due = due.saturating_sub(batch.len().max(1));
-                if !batch.is_empty() {
-                    self.run(&mut life, batch, None, None).await;
-                }
-            }
-            if self.is_gone(&mut life, delivery.socket) {
-                return delivery.messages.len();
-            }
-            let direct = Direct {
-                socket: delivery.socket,
-                messages: &delivery.messages[..taken],
-            };
-            let own = commit::Own {
-                socket: delivery.socket,
-                outbox: delivery.outbox,
-                out: delivery.out,
-            };
-            let none = VecDeque::new();
-            let taken = self.run(&mut life, none, Some(direct), Some(own)).await;
-            if self.object.is_none()
-                && let Life::Live(live) = &mut *life
-                && live.instance.state().ends.is_empty()
-            {
-                self.settle(&mut life);
-            }
-            taken
-        })
     }
 }

@@ -8,6 +8,7 @@ use std::sync::{Arc, Weak};
 use super::commit::Own;
 use super::life::{Life, Live};
 use super::{NoAnswer, Session};
+use crate::config::size;
 use crate::error::Fault;
 use crate::guest::{Direct, Event, Instance};
 use crate::socket::{Owner, SocketEvent, SocketId};
@@ -55,6 +56,17 @@ impl Session {
     /// Put back what cannot be handed over behind a closed gate.
     fn hold(&self, batch: VecDeque<Event>) {
         self.with_inbox(|inbox| inbox.put_back(batch.into_iter()));
+        self.let_wait();
+    }
+
+    /// Nothing can be handed over for now: connections whose messages wait go on without.
+    fn let_wait(&self) {
+        let Some(object) = &self.object else { return };
+        for socket in self.with_inbox(|inbox| inbox.senders()) {
+            if let Some(end) = object.socket(socket) {
+                end.let_wait();
+            }
+        }
     }
 
     /// After a failed turn: hand its events over again, each in a turn of its own.
@@ -67,6 +79,7 @@ impl Session {
         mut fault: Fault,
     ) -> usize {
         let messages = direct.map_or(0, |direct| direct.messages.len());
+        let mut direct = direct;
         // One event alone has had its turn.
         let mut is_guilty = batch.len() + messages == 1;
         while let Some(event) = batch.pop_front() {
@@ -89,9 +102,17 @@ impl Session {
             }
             is_guilty = false;
             let [event] = event;
+            if let Some(socket) = event.message_of() {
+                // It is closed, so that the messages behind this one are lost, too.
+                batch.retain(|event| event.message_of() != Some(socket));
+                self.with_inbox(|inbox| inbox.drop_messages(socket));
+                direct = direct.filter(|direct| direct.socket != socket);
+            }
             self.lose(event, &fault);
         }
-        let Some(direct) = direct else { return 0 };
+        let Some(direct) = direct else {
+            return messages;
+        };
         for at in 0..messages {
             if !is_guilty {
                 let one = Direct {
@@ -106,6 +127,7 @@ impl Session {
                 }
             }
             // Its socket is closed, so that the messages behind it are lost, too.
+            self.with_inbox(|inbox| inbox.drop_messages(direct.socket));
             self.close_for(direct.socket, &fault);
             break;
         }
@@ -178,6 +200,7 @@ impl Session {
         }
         match self.turn(live, batch, direct, own).await {
             Ok(()) => {
+                self.took(live, batch);
                 if self.object.is_some() {
                     self.after_turn(life).await;
                 }
@@ -189,6 +212,19 @@ impl Session {
                     Box::pin(self.lose_instance(life, &fault)).await;
                 }
                 Attempt::Failed(fault)
+            }
+        }
+    }
+
+    /// The messages of a batch are handled, and what came of them is on its way: their connections may go on.
+    fn took(&self, live: &mut Live, batch: &[Event]) {
+        let limits = &self.context.host.limits;
+        let (held, soft) = (size(limits.held_bytes), size(limits.outbox_soft_bytes));
+        for event in batch {
+            if let Event::Socket(socket, SocketEvent::Message(message)) = event
+                && let Some(end) = live.instance.state().accepted(*socket)
+            {
+                end.took(message.cost(), held, soft);
             }
         }
     }
@@ -254,7 +290,9 @@ impl Session {
             watch.abort();
         }
         self.with_inbox(|inbox| inbox.is_gated = is_gated);
-        if !is_gated {
+        if is_gated {
+            self.let_wait();
+        } else {
             self.ensure_pumped();
         }
     }

@@ -26,7 +26,7 @@ pub(crate) mod state;
 pub(crate) mod violation;
 
 pub(crate) use departure::Departure;
-pub(crate) use end::{Agreed, Arrival, Delivery, End, Owner, SocketEvent};
+pub(crate) use end::{Agreed, Arrival, Delivery, End, Owner, SocketEvent, Turn};
 pub(crate) use message::{CloseCode, Message, MessageRef, SocketId};
 pub(crate) use outbox::Outbox;
 pub(crate) use request::UpgradeRequest;

@@ -94,6 +94,7 @@ impl Variants {
         self.echo.push(pairway.echo("pairway-shared", &shared));
         let data = &self._scratch.0;
         let objects = |name, path| pairway.objects(name, path, data);
+        self.echo.push(objects("pairway-object", "/echo/one"));
         self.fanout.push(objects("pairway", "/fanout/room"));
         let one = objects("pairway-one-object", "/sleeper/one");
         let each = objects("pairway-object-each", "/sleeper/{}");

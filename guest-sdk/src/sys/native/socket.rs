@@ -34,6 +34,10 @@ impl Socket {
         host(|host| host.ends.send(self.0, payload))
     }
 
+    pub(crate) fn send_by_id(&self, id: u64, payload: Payload<'_>) -> Result<()> {
+        host(|host| host.ends.send(id, payload))
+    }
+
     pub(crate) fn close(&self, code: Option<u16>, reason: Option<&str>) -> Result<()> {
         check_close(code, reason)?;
         let frame = code.map(|code| (code, reason.unwrap_or_default().to_owned()));

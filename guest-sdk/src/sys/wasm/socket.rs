@@ -2,7 +2,9 @@
 
 use super::super::{Connect, KeepAlive, Payload, UpgradeRequest};
 use super::error::error;
-use crate::bindings::pairway::worker::types::{MessageParam, ReadyState as WitState};
+use crate::bindings::pairway::worker::types::{
+    Error as WitError, MessageParam, ReadyState as WitState,
+};
 use crate::bindings::pairway::worker::{sockets, state};
 use crate::close::ReadyState;
 use crate::error::Result;
@@ -36,6 +38,15 @@ impl Socket {
 
     pub(crate) fn send(&self, payload: Payload<'_>) -> Result<()> {
         self.0.send(payload.into()).map_err(error)
+    }
+
+    /// [`Self::send`] where the id is known: the host finds an accepted socket more cheaply by it than by the handle.
+    pub(crate) fn send_by_id(&self, id: u64, payload: Payload<'_>) -> Result<()> {
+        match sockets::send(id, payload.into()) {
+            // Also the answer for a socket that is over, of which the handle knows more.
+            Err(WitError::NotAccepted) => self.send(payload),
+            done => done.map_err(error),
+        }
     }
 
     pub(crate) fn close(&self, code: Option<u16>, reason: Option<&str>) -> Result<()> {

@@ -11,7 +11,7 @@ use wasmtime::component::{ComponentType, Lift, Linker, Resource, WasmList, WasmS
 use super::wit::types::MessageResult;
 use super::{GuestState, WitError};
 use crate::config::size;
-use crate::guest::effects::Staged;
+use crate::guest::effects::{Route, Staged};
 use crate::guest::store::Handle;
 use crate::socket::codec::{self, Format, Role};
 use crate::socket::end::Link;
@@ -28,32 +28,61 @@ enum GuestMessage {
     Binary(WasmList<u8>),
 }
 
-/// Put `send` in the place of the one that the bindings made.
+/// Put both ways to send in the places of those that the bindings made.
 pub(super) fn link(linker: &mut Linker<GuestState>) -> wasmtime::Result<()> {
     linker.allow_shadowing(true);
-    linker
-        .instance("pairway:worker/sockets@0.1.0")?
-        .func_wrap("[method]web-socket.send", |store, (socket, message)| {
-            Ok((send(store, &socket, &message)?,))
-        })?;
+    let mut sockets = linker.instance("pairway:worker/sockets@0.1.0")?;
+    sockets.func_wrap("[method]web-socket.send", |mut store, (socket, message)| {
+        let handle: &Resource<Handle> = &socket;
+        let end = Arc::clone(
+            &StoreContextMut::<GuestState>::data(&store)
+                .table
+                .get(handle)?
+                .0,
+        );
+        let route = store.data_mut().effects.route.take();
+        let route = route.filter(|route| route.end.id() == end.id());
+        let way = route.map_or(Way::To(end), Way::Known);
+        Ok((send(store, way, &message)?,))
+    })?;
+    sockets.func_wrap("send", |mut store, (to, message)| {
+        let state: &mut GuestState = StoreContextMut::data_mut(&mut store);
+        let route = state.effects.route.take();
+        let way = match route.filter(|route| route.end.id() == to) {
+            Some(route) => Way::Known(route),
+            None => match state.accepted(to) {
+                Some(end) => Way::To(end),
+                None => return Ok((Err(WitError::NotAccepted),)),
+            },
+        };
+        Ok((send(store, way, &message)?,))
+    })?;
     linker.allow_shadowing(false);
     Ok(())
 }
 
+/// Where a message goes.
+enum Way {
+    /// To the connection that the one before went to.
+    Known(Route),
+    /// To wherever this end leads.
+    To(Arc<End>),
+}
+
 fn send(
     mut store: StoreContextMut<'_, GuestState>,
-    socket: &Resource<Handle>,
+    way: Way,
     message: &GuestMessage,
 ) -> wasmtime::Result<Result<(), WitError>> {
-    let end = Arc::clone(&store.data().table.get(socket)?.0);
-    let state = store.data_mut();
     // The buffer is taken out while guest memory is borrowed from the same store.
-    let mut frames = std::mem::take(&mut state.effects.frames);
-    let route = state.effects.route.take();
-    let route = route.filter(|(socket, _)| *socket == end.id());
+    let mut frames = std::mem::take(&mut store.data_mut().effects.frames);
     let from = frames.len();
-    let stage = |message: MessageRef<'_>, frames: &mut Vec<u8>| match route {
-        Some((_, outbox)) => {
+    let (end, known) = match way {
+        Way::Known(Route { end, outbox }) => (end, Some(outbox)),
+        Way::To(end) => (end, None),
+    };
+    let stage = |message: MessageRef<'_>, frames: &mut Vec<u8>| match known {
+        Some(outbox) => {
             codec::message(outbox.format(), message, frames);
             Encoded::Frame(outbox)
         }
@@ -70,7 +99,7 @@ fn send(
     };
     let state = store.data_mut();
     state.effects.frames = frames;
-    state.finish_send(&end, read?, from)
+    state.finish_send(end, read?, from)
 }
 
 /// What [`stage`] made of a message.
@@ -107,7 +136,7 @@ impl GuestState {
     /// Stage what was encoded behind `from`, unless the socket's outbox, or the turn, is full.
     pub(super) fn finish_send(
         &mut self,
-        end: &Arc<End>,
+        end: Arc<End>,
         encoded: Encoded,
         from: usize,
     ) -> wasmtime::Result<Result<(), WitError>> {
@@ -125,12 +154,11 @@ impl GuestState {
                 let before = outbox.buffered() + staged;
                 if is_full(before, self.effects.frames.len() - from) {
                     self.effects.frames.truncate(from);
-                    let refused = (Arc::clone(end), outbox);
-                    self.effects.refused.insert(end.id(), refused);
+                    self.effects.refused.insert(end.id(), (end, outbox));
                     return Ok(Err(WitError::OutboxFull(before as u64)));
                 }
                 self.effects.stage_frames(end.id(), &outbox, from, limits)?;
-                self.effects.route = Some((end.id(), outbox));
+                self.effects.route = Some(Route { end, outbox });
             }
             Encoded::Message(peer, message) => {
                 let before = peer.waiting_bytes() + staged;
@@ -164,7 +192,8 @@ impl GuestState {
                     let from = self.effects.frames.len();
                     codec::message(outbox.format(), message, &mut self.effects.frames);
                     let encoded = Encoded::Frame(outbox);
-                    taken += u32::from(self.finish_send(end, encoded, from)?.is_ok());
+                    let sent = self.finish_send(Arc::clone(end), encoded, from)?;
+                    taken += u32::from(sent.is_ok());
                 }
                 Ok((SendVerdict::Take, Link::Wire(outbox))) => {
                     taken += u32::from(self.cast(&mut casts, end, outbox, message));
@@ -173,7 +202,8 @@ impl GuestState {
                     let Some(peer) = peer.upgrade() else { continue };
                     let encoded = Encoded::Message(peer, message.to_message());
                     let from = self.effects.frames.len();
-                    taken += u32::from(self.finish_send(end, encoded, from)?.is_ok());
+                    let sent = self.finish_send(Arc::clone(end), encoded, from)?;
+                    taken += u32::from(sent.is_ok());
                 }
                 Ok(_) | Err(_) => {}
             }

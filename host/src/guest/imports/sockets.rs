@@ -49,7 +49,7 @@ impl HostWebSocket for GuestState {
         let end = Arc::clone(self.end(&socket)?);
         let from = self.effects.frames.len();
         let encoded = send::stage(&end, send::as_ref(&message), &mut self.effects.frames);
-        self.finish_send(&end, encoded, from)
+        self.finish_send(end, encoded, from)
     }
 
     fn close(
@@ -181,6 +181,16 @@ impl Host for GuestState {
         };
         self.handles += 1;
         Ok(Some(self.table.push(Handle(end))?))
+    }
+
+    fn send(&mut self, to: SocketId, message: MessageResult) -> Refusable<()> {
+        // Shadowed, too.
+        let Some(end) = self.accepted(to) else {
+            return Ok(Err(WitError::NotAccepted));
+        };
+        let from = self.effects.frames.len();
+        let encoded = send::stage(&end, send::as_ref(&message), &mut self.effects.frames);
+        self.finish_send(end, encoded, from)
     }
 
     fn broadcast(&mut self, to: Vec<SocketId>, message: MessageResult) -> wasmtime::Result<u32> {

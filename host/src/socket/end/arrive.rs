@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use super::{Arrival, Claim, End, Inner, Link, Owner, SocketEvent};
 use crate::socket::SocketId;
-use crate::socket::message::{CloseBody, CloseInfo};
+use crate::socket::message::{CloseBody, CloseInfo, MessageRef};
 use crate::socket::outbox::{Order, Outbox};
 use crate::socket::state::PeerClose;
 
@@ -57,6 +57,27 @@ impl End {
         }
     }
 
+    /// Messages that the owner takes into a turn that somebody is about to run. The connection reads no more until they
+    /// are handled: it would answer what stands behind them too early.
+    pub(crate) fn gather(&self, messages: &[MessageRef<'_>]) {
+        let mut inner = self.lock();
+        inner.is_gathered = true;
+        for message in messages {
+            let message = message.to_message();
+            inner.waiting_bytes += message.cost();
+            inner.is_gathered &= inner.raise(self.id, SocketEvent::Message(message));
+        }
+    }
+
+    /// What was gathered has to wait after all, for as long as it may take.
+    pub(crate) fn let_wait(&self) {
+        let mut inner = self.lock();
+        inner.is_gathered = false;
+        if let Link::Wire(outbox) = &inner.link {
+            outbox.notify();
+        }
+    }
+
     /// The connection, or the other end, is gone without a Close.
     pub(crate) fn lost(&self) {
         self.lock().lose(self.id);
@@ -79,12 +100,13 @@ impl End {
         let before = inner.waiting_bytes;
         let after = before.saturating_sub(bytes);
         inner.waiting_bytes = after;
-        let link = inner.link.clone();
-        drop(inner);
-        match link {
-            Link::Wire(outbox) if before > held && after <= held => outbox.notify(),
+        let goes_on = after == 0 && std::mem::take(&mut inner.is_gathered);
+        match &inner.link {
+            Link::Wire(outbox) if goes_on || before > held && after <= held => outbox.notify(),
             Link::Peer(peer) if before > soft && after <= soft => {
-                if let Some(peer) = peer.upgrade() {
+                let peer = peer.upgrade();
+                drop(inner);
+                if let Some(peer) = peer {
                     let mut inner = peer.lock();
                     if std::mem::take(&mut inner.wants_drain) {
                         inner.raise(peer.id, SocketEvent::Drain);
@@ -95,12 +117,15 @@ impl End {
         }
     }
 
-    /// Whether more waits than `held` bytes, so that the connection is not to be read.
+    /// Whether more waits than `held` bytes, or what waits is to be handled first, so that the connection is not to be
+    /// read.
     pub(crate) fn is_held(&self, held: usize) -> bool {
         let inner = self.lock();
         match &inner.claim {
             Claim::Coupled(outbox) => outbox.is_above_soft(),
-            Claim::Free | Claim::Accepted(_) | Claim::Sent => inner.waiting_bytes > held,
+            Claim::Free | Claim::Accepted(_) | Claim::Sent => {
+                inner.waiting_bytes > held || inner.is_gathered && inner.waits_for_turn()
+            }
         }
     }
 
@@ -153,6 +178,11 @@ impl Inner {
         }
     }
 
+    /// What waits can still be answered.
+    fn waits_for_turn(&self) -> bool {
+        self.waiting_bytes > 0 && !self.handshake.has_sent() && !self.handshake.has_ended_inward()
+    }
+
     pub(super) fn owner(&self) -> Option<Arc<dyn Owner>> {
         match &self.claim {
             Claim::Accepted(owner) => Some(Arc::clone(owner)),
@@ -160,16 +190,16 @@ impl Inner {
         }
     }
 
-    /// Give an event to the owner, or keep it until there is one that takes it.
-    fn raise(&mut self, id: SocketId, event: SocketEvent) {
-        if self.paused || !self.held.is_empty() {
-            self.held.push_back(event);
-            return;
+    /// Give an event to the owner, or keep it until there is one that takes it. Gives whether it is handled soon.
+    fn raise(&mut self, id: SocketId, event: SocketEvent) -> bool {
+        if let Claim::Accepted(owner) = &self.claim
+            && !self.paused
+            && self.held.is_empty()
+        {
+            return owner.raise(id, event);
         }
-        match &self.claim {
-            Claim::Accepted(owner) => owner.raise(id, event),
-            Claim::Free | Claim::Sent | Claim::Coupled(_) => self.held.push_back(event),
-        }
+        self.held.push_back(event);
+        false
     }
 
     pub(super) fn release_held(&mut self, id: SocketId) {

@@ -43,19 +43,28 @@ pub(crate) struct Delivery<'a> {
     /// The connection that delivers: frames for it go into `out` instead of its outbox.
     pub(crate) outbox: &'a Outbox,
     pub(crate) out: &'a mut Vec<u8>,
+    /// Nothing stands behind them that has to wait until they are handled, such as a Close.
+    pub(crate) may_gather: bool,
 }
 
 /// Whoever takes the events of accepted ends: an instance of the worker.
 pub(crate) trait Owner: Send + Sync + Debug {
-    /// Put an event into the owner's inbox. It is handled soon, by another task.
-    fn raise(&self, socket: SocketId, event: SocketEvent);
+    /// Put an event into the owner's inbox. Gives whether it is handled soon, by another task: nothing is in the way.
+    fn raise(&self, socket: SocketId, event: SocketEvent) -> bool;
 
     /// Hand messages over and wait until they are handled, as many as fit into one turn: gives how many that
-    /// were. None, if they have to wait: they are to be raised then. Events raised before are handled before.
-    fn deliver<'a>(
-        self: Arc<Self>,
-        delivery: Delivery<'a>,
-    ) -> Pin<Box<dyn Future<Output = usize> + Send + 'a>>;
+    /// were. Zero, if they have to wait: they are to be raised then. Events raised before are handled before.
+    ///
+    /// `None` if somebody is on the way who handles what is raised now: they are to be left there, with [`End::gather`].
+    fn deliver(self: Arc<Self>, delivery: Delivery<'_>) -> Option<Turn<'_>>;
+}
+
+/// A turn that is to be run.
+pub(crate) struct Turn<'a> {
+    /// No other connection delivered to this owner since this one last did.
+    pub(crate) is_alone: bool,
+    /// Gives how many messages were taken.
+    pub(crate) run: Pin<Box<dyn Future<Output = usize> + Send + 'a>>,
 }
 
 /// What one end sends and the other gets.
@@ -101,6 +110,8 @@ struct Inner {
     /// The end has left an object in a response, and come to the instance that asked: nobody answers for it.
     in_transit: bool,
     waiting_bytes: usize,
+    /// What waits is on its way into a turn, and the connection is not to go on before it.
+    is_gathered: bool,
     paused: bool,
     wants_drain: bool,
     /// The code of our own Close.
@@ -155,6 +166,7 @@ impl End {
                 unsent: Vec::new(),
                 in_transit: false,
                 waiting_bytes: 0,
+                is_gathered: false,
                 paused: false,
                 wants_drain: false,
                 closed_with: None,

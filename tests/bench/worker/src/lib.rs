@@ -1,5 +1,5 @@
 //! Durable objects that each do one thing, so that what the benchmark measures has a name. It knows no load.
-//! `/fanout/NAME`, `/sleeper/NAME`, `/writer/NAME` and `/reader/NAME` open a hibernatable socket of an object.
+//! `/echo/NAME`, `/fanout/NAME`, `/sleeper/NAME`, `/writer/NAME` and `/reader/NAME` open a hibernatable socket of an object.
 
 use pairway::*;
 use std::cell::Cell;
@@ -11,11 +11,17 @@ const KEY: &str = "value";
 async fn fetch(req: Request, env: Env, _ctx: Context) -> Result<Response> {
     let path: Vec<&str> = req.path().split('/').skip(1).collect();
     let (binding, name) = match path[..] {
+        ["echo", name] => ("ECHO", name),
         ["fanout", name] => ("FANOUT", name),
         ["sleeper", name] => ("SLEEPER", name),
         ["writer", name] => ("WRITER", name),
         ["reader", name] => ("READER", name),
-        _ => return Response::error("/fanout, /sleeper, /writer or /reader, and a name", 404),
+        _ => {
+            return Response::error(
+                "/echo, /fanout, /sleeper, /writer or /reader, and a name",
+                404,
+            );
+        }
     };
     let object = env.durable_object(binding)?.get_by_name(name)?;
     object.fetch_with_request(req).await
@@ -27,6 +33,26 @@ fn join(state: &State, req: &Request) -> Result<Response> {
     let WebSocketPair { client, server } = WebSocketPair::new()?;
     state.accept_web_socket(&server)?;
     Response::from_websocket(client)
+}
+
+/// Sends each message back.
+#[durable_object]
+struct Echo {
+    state: State,
+}
+
+impl DurableObject for Echo {
+    fn new(state: State, _env: Env) -> Self {
+        Self { state }
+    }
+
+    async fn fetch(&self, req: Request) -> Result<Response> {
+        join(&self.state, &req)
+    }
+
+    async fn websocket_message(&self, ws: WebSocket, message: Message) -> Result<()> {
+        ws.send(message)
+    }
 }
 
 /// Sends each message to all its sockets.

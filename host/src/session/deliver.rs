@@ -1,0 +1,139 @@
+//! Owns the way of a connection's messages into a turn: at once and where they lie, if they come alone; where those of
+//! other connections come as well, one turn for all that are ready now. A turn costs about as much as three messages in
+//! it, and the code of the worker and that of the network drive each other out of the processor's caches.
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+
+use super::Session;
+use super::commit::Own;
+use super::inbox::{self, Gather, Inbox};
+use super::life::Life;
+use crate::config::size;
+use crate::guest::{Direct, Event};
+use crate::socket::{Delivery, MessageRef, Owner, SocketEvent, SocketId, Turn};
+use crate::step;
+
+/// A delivery of more than so many messages, or bytes, has a turn of its own: it is worth one, and gathering copies.
+const GATHERED_MESSAGES: usize = 4;
+const GATHERED_BYTES: usize = 2048;
+
+impl Owner for Session {
+    fn raise(&self, socket: SocketId, event: SocketEvent) -> bool {
+        // A session that is over has given up its sockets.
+        self.post(Event::Socket(socket, event)).unwrap_or(false)
+    }
+
+    fn deliver(self: Arc<Self>, delivery: Delivery<'_>) -> Option<Turn<'_>> {
+        let last = self.last_socket.load(Ordering::Relaxed);
+        let is_alone = last == delivery.socket;
+        self.last_socket.store(delivery.socket, Ordering::Relaxed);
+        if is_alone || !delivery.may_gather || !is_small(delivery.messages) {
+            return Some(Turn {
+                is_alone,
+                run: Box::pin(async move { self.take_in_turn(delivery).await }),
+            });
+        }
+        let gathering = match self.with_inbox(Inbox::gather) {
+            Gather::Under => return None,
+            Gather::Begun => Some(Gathering(Arc::clone(&self))),
+            Gather::No => None,
+        };
+        let run = Box::pin(async move {
+            if gathering.is_some() {
+                step::others_first().await;
+            }
+            let taken = self.take_in_turn(delivery).await;
+            drop(gathering);
+            taken
+        });
+        Some(Turn { is_alone, run })
+    }
+}
+
+impl Session {
+    /// Run a turn with these messages, as many as fit, and what was raised before. Gives how many were taken.
+    async fn take_in_turn(&self, delivery: Delivery<'_>) -> usize {
+        let limits = &self.context.host.limits;
+        let (events_max, bytes_max) = (size(limits.batch_events), size(limits.batch_bytes));
+        let taken = inbox::batch_len(delivery.messages, events_max, bytes_max);
+        let messages = &delivery.messages[..taken];
+        // Most often nobody has it, and asking is cheaper than queueing.
+        let mut life = match self.life.try_lock() {
+            Ok(life) => life,
+            Err(_) => self.life.lock().await,
+        };
+        let mut due = self.with_inbox(|inbox| inbox.len());
+        let mut along = VecDeque::new();
+        while due > 0 {
+            let batch = self.take_batch();
+            due = due.saturating_sub(batch.len().max(1));
+            if due == 0 && batch.len() + taken <= events_max && bytes(&batch, messages) <= bytes_max
+            {
+                along = batch;
+            } else if !batch.is_empty() {
+                self.run(&mut life, batch, None, None).await;
+            }
+        }
+        let is_gone = self.is_gone(&mut life, delivery.socket);
+        let direct = Direct {
+            socket: delivery.socket,
+            messages,
+        };
+        let own = Own {
+            socket: delivery.socket,
+            outbox: delivery.outbox,
+            out: delivery.out,
+        };
+        let taken = if !is_gone {
+            self.run(&mut life, along, Some(direct), Some(own)).await
+        } else {
+            if !along.is_empty() {
+                self.run(&mut life, along, None, Some(own)).await;
+            }
+            delivery.messages.len()
+        };
+        if self.object.is_none()
+            && let Life::Live(live) = &mut *life
+            && live.instance.state().ends.is_empty()
+        {
+            self.settle(&mut life);
+        }
+        taken
+    }
+}
+
+/// The bytes of a batch with these messages behind it; more than any bound if something else than messages is in it.
+fn bytes(batch: &VecDeque<Event>, messages: &[MessageRef<'_>]) -> usize {
+    let waiting = batch.iter().map(|event| {
+        let message = event.as_message();
+        message.map_or(usize::MAX, |(_, message)| message.bytes().len())
+    });
+    let direct = messages.iter().map(|message| message.bytes().len());
+    waiting.chain(direct).fold(0, usize::saturating_add)
+}
+
+fn is_small(messages: &[MessageRef<'_>]) -> bool {
+    messages.len() <= GATHERED_MESSAGES
+        && messages
+            .iter()
+            .map(|message| message.bytes().len())
+            .sum::<usize>()
+            <= GATHERED_BYTES
+}
+
+/// A connection that is on its way to empty the inbox. What it leaves there, even all if it ends before, a task takes.
+struct Gathering(Arc<Session>);
+
+impl Drop for Gathering {
+    fn drop(&mut self) {
+        let is_left = self.0.with_inbox(|inbox| {
+            inbox.is_pumped = inbox.has_due();
+            inbox.is_pumped
+        });
+        if is_left {
+            self.0.start_pump();
+        }
+    }
+}

@@ -1,0 +1,123 @@
+//! Messages of several sockets that come at the same time: they share a turn where they share an instance, and nobody can
+//! tell but by the number of turns.
+
+use crate::support::{Client, Host, Raw, frames, get, within};
+use crate::{EXAMPLE_ECHO, VAULT, WRECKER};
+
+const SOCKETS: usize = 40;
+
+async fn open(host: &Host, target: &str) -> Vec<Raw> {
+    let mut open = Vec::new();
+    for _ in 0..SOCKETS {
+        open.push(Raw::open(host.address, target).await);
+    }
+    open
+}
+
+/// Each says something, before the host gets to read any of it: it has this thread, too.
+async fn ask_all(sockets: &mut [Raw], round: usize) {
+    for (at, socket) in sockets.iter_mut().enumerate() {
+        socket.send(&format!("{round} {at}")).await;
+    }
+    for (at, socket) in sockets.iter_mut().enumerate() {
+        socket.expect_text(&format!("{round} {at}")).await;
+    }
+}
+
+#[tokio::test]
+async fn what_is_there_at_the_same_time_shares_a_turn() {
+    let host = Host::shared(EXAMPLE_ECHO).await;
+    let mut sockets = open(&host, "/echo").await;
+    for round in 0..5 {
+        let (turns, events) = (host.counters.turns.get(), host.counters.events.get());
+        ask_all(&mut sockets, round).await;
+        assert_eq!(host.counters.turns.get(), turns + 1);
+        assert_eq!(host.counters.events.get(), events + SOCKETS as u64);
+    }
+}
+
+#[tokio::test]
+async fn a_turn_has_no_more_events_than_its_limit() {
+    let host = Host::with(EXAMPLE_ECHO, |config| {
+        config.sockets_per_instance = 10_000;
+        config.limits.batch_events = 8;
+    })
+    .await;
+    let mut sockets = open(&host, "/echo").await;
+    let turns = host.counters.turns.get();
+    ask_all(&mut sockets, 0).await;
+    let ran = host.counters.turns.get() - turns;
+    assert!(ran >= SOCKETS as u64 / 8, "{ran}");
+}
+
+#[tokio::test]
+async fn those_with_an_instance_each_have_a_turn_each() {
+    let host = Host::start(EXAMPLE_ECHO).await;
+    let mut sockets = open(&host, "/echo").await;
+    for round in 0..5 {
+        let turns = host.counters.turns.get();
+        ask_all(&mut sockets, round).await;
+        assert_eq!(host.counters.turns.get(), turns + SOCKETS as u64);
+    }
+}
+
+#[tokio::test]
+async fn of_a_shared_turn_that_fails_only_the_messages_that_do_the_harm_are_lost() {
+    let host = Host::start(WRECKER).await;
+    let mut sockets = open(&host, "/a").await;
+    for (at, socket) in sockets.iter_mut().enumerate() {
+        let words = if at == 7 { "wreck panic" } else { "count 1" };
+        let behind = if at == 7 { "count 2" } else { "count 3" };
+        let messages = [words, behind].map(frames::text).concat();
+        socket.write(&messages).await;
+    }
+    for (at, socket) in sockets.iter_mut().enumerate() {
+        if at == 7 {
+            socket.expect_failed(1011).await;
+        } else {
+            socket.expect_text("1").await;
+            socket.expect_text("3").await;
+        }
+    }
+    let told = get(host.address, "/a/facts").await;
+    let counted = format!("(\"count\", {})", 2 * (SOCKETS - 1));
+    assert!(told.text().contains(&counted), "{}", told.text());
+}
+
+#[tokio::test]
+async fn a_close_stays_behind_the_messages_before_it() {
+    let host = Host::shared(EXAMPLE_ECHO).await;
+    let mut sockets = open(&host, "/echo").await;
+    for socket in &mut sockets {
+        let mut bytes = frames::text("last words");
+        bytes.extend(frames::close(4000, "bye"));
+        socket.write(&bytes).await;
+    }
+    for socket in &mut sockets {
+        socket.expect_text("last words").await;
+        socket.expect_close(4000, "bye").await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn each_socket_keeps_its_order_whoever_runs_its_turns() {
+    const MESSAGES: usize = 200;
+    let host = Host::start(VAULT).await;
+    let mut talking = Vec::new();
+    for at in 0..SOCKETS {
+        let mut client = Client::connect(host.address, "/a").await;
+        talking.push(tokio::spawn(async move {
+            for number in 0..MESSAGES {
+                client.send(format!("plain {at} {number}")).await;
+            }
+            for number in 0..MESSAGES {
+                client.expect(&format!("plain {at} {number}")).await;
+            }
+        }));
+    }
+    for talking in talking {
+        within("everybody to be answered", talking)
+            .await
+            .expect("each gets its own, in order");
+    }
+}
