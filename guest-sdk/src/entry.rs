@@ -42,10 +42,11 @@ pub fn take_several(parts: Vec<Part>, bytes: &[u8], fetch: FetchFn) {
         let length = usize::try_from(part.length).unwrap_or(usize::MAX);
         let (own, others) = rest.split_at(length.min(rest.len()));
         rest = others;
-        let message = match str::from_utf8(own) {
-            Ok(text) if part.is_text => Message::Text(text.to_owned()),
-            // The host has checked what is text.
-            _ => Message::Binary(own.to_vec()),
+        let message = if part.is_text {
+            // The host has checked it.
+            Message::Text(String::from_utf8_lossy(own).into_owned())
+        } else {
+            Message::Binary(own.to_vec())
         };
         Event::Message(part.socket, message)
     });

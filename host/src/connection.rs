@@ -274,9 +274,15 @@ impl Connection {
     /// Write what is pending, as far as the operating system takes it.
     fn poll_write(&mut self, cx: &mut Context<'_>) -> Result<(), Lost> {
         while !self.pending.is_empty() {
-            let mut slices = Frames::slices();
-            let filled = self.pending.fill(&mut slices);
-            match Pin::new(&mut self.stream).poll_write_vectored(cx, &slices[..filled]) {
+            let stream = Pin::new(&mut self.stream);
+            let wrote = if let Some(piece) = self.pending.only() {
+                stream.poll_write(cx, piece)
+            } else {
+                let mut slices = Frames::slices();
+                let filled = self.pending.fill(&mut slices);
+                stream.poll_write_vectored(cx, &slices[..filled])
+            };
+            match wrote {
                 Poll::Pending => return Ok(()),
                 Poll::Ready(Ok(bytes)) if bytes > 0 => {
                     self.pending.advance(bytes);

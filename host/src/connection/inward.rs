@@ -3,6 +3,8 @@
 
 use std::time::SystemTime;
 
+use smallvec::SmallVec;
+
 use super::Connection;
 use super::work::Work;
 use crate::socket::auto_response::AutoResponse;
@@ -11,6 +13,9 @@ use crate::socket::outbox::Order;
 use crate::socket::violation::Violation;
 use crate::socket::{Arrival, Delivery, MessageRef, codec};
 use crate::step;
+
+/// Messages of one read.
+type Messages<'a> = SmallVec<[MessageRef<'a>; 1]>;
 
 /// Of more bytes a connection does not wait for others: it has enough to do by itself.
 const STEP_BYTES: usize = 2048;
@@ -72,7 +77,7 @@ impl Connection {
             buf, items, out, ..
         } = work;
         let auto_response = self.end.auto_response();
-        let mut messages = Vec::with_capacity(items.len());
+        let mut messages = Messages::new();
         for item in items.iter() {
             let (text, bytes) = match item {
                 Item::Inline { text, at } => (*text, &buf[at.clone()]),
@@ -142,7 +147,7 @@ impl Connection {
     /// Have messages handled, a turn's worth at a time, or hold those that nobody takes now.
     async fn deliver(
         &mut self,
-        messages: &mut Vec<MessageRef<'_>>,
+        messages: &mut Messages<'_>,
         out: &mut Vec<u8>,
         may_gather: bool,
     ) {

@@ -206,6 +206,14 @@ impl Effects {
         }
     }
 
+    /// So many sockets may be sent on: make room for what is noted of each.
+    pub(crate) fn expect_sockets(&mut self, sockets: usize) {
+        if sockets > 1 {
+            self.staged.reserve(sockets);
+            self.others.reserve(sockets);
+        }
+    }
+
     /// Take back what a failed turn has changed. Gives what was in the buffer before it, and the replies that it
     /// was about to give, for the requests are to be given to another instance.
     pub(crate) fn undo(&mut self) -> (Vec<u8>, HashMap<u64, Reply>) {

@@ -93,6 +93,11 @@ impl Frames {
         bytes
     }
 
+    /// What is to be written, if it is in one piece.
+    pub(crate) fn only(&self) -> Option<&[u8]> {
+        self.queue.is_empty().then(|| &self.tail[self.written..])
+    }
+
     fn pieces(&self) -> impl Iterator<Item = &[u8]> {
         let mut skip = self.written;
         self.queue
