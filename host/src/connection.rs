@@ -65,8 +65,8 @@ pub(crate) struct Connection {
     unfinished: u64,
     /// The peer's Close has come: nothing behind it is read.
     is_closed_by_peer: bool,
-    /// The owner of the end had turns for nobody else lately.
-    is_alone: bool,
+    /// What it delivered last had a turn of its own.
+    has_own_turns: bool,
 }
 
 impl Connection {
@@ -93,7 +93,7 @@ impl Connection {
             watch: None,
             unfinished: 0,
             is_closed_by_peer: false,
-            is_alone: false,
+            has_own_turns: false,
         }
     }
 

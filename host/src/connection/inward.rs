@@ -23,7 +23,7 @@ const STEP_BYTES: usize = 2048;
 impl Connection {
     /// Take what was read, in step with the other connections of the thread that are ready, if that pays.
     pub(super) async fn on_input(&mut self, work: Work) {
-        if !self.is_alone || work.len > STEP_BYTES || !step::begin() {
+        if !self.has_own_turns || work.len > STEP_BYTES || !step::begin() {
             return self.on_read(work, false).await;
         }
         let read = work.buf[..work.len].to_vec();
@@ -166,7 +166,7 @@ impl Connection {
                 may_gather,
             };
             let turn = owner.deliver(delivery);
-            self.is_alone = turn.as_ref().is_some_and(|turn| turn.is_alone);
+            self.has_own_turns = turn.as_ref().is_some_and(|turn| !turn.is_shared);
             let Some(turn) = turn else {
                 self.end.gather(rest);
                 break;

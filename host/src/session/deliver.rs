@@ -31,7 +31,7 @@ impl Owner for Session {
         self.last_socket.store(delivery.socket, Ordering::Relaxed);
         if is_alone || !delivery.may_gather || !is_small(delivery.messages) {
             return Some(Turn {
-                is_alone,
+                is_shared: false,
                 run: Box::pin(async move { self.take_in_turn(delivery).await }),
             });
         }
@@ -40,15 +40,16 @@ impl Owner for Session {
             Gather::Begun => Some(Gathering(Arc::clone(&self))),
             Gather::No => None,
         };
+        let is_shared = gathering.is_some();
         let run = Box::pin(async move {
-            if gathering.is_some() {
+            if is_shared {
                 step::others_first().await;
             }
             let taken = self.take_in_turn(delivery).await;
             drop(gathering);
             taken
         });
-        Some(Turn { is_alone, run })
+        Some(Turn { is_shared, run })
     }
 }
 

@@ -61,8 +61,8 @@ pub(crate) trait Owner: Send + Sync + Debug {
 
 /// A turn that is to be run.
 pub(crate) struct Turn<'a> {
-    /// No other connection delivered to this owner since this one last did.
-    pub(crate) is_alone: bool,
+    /// It waits for the messages of others, which then share it.
+    pub(crate) is_shared: bool,
     /// Gives how many messages were taken.
     pub(crate) run: Pin<Box<dyn Future<Output = usize> + Send + 'a>>,
 }
