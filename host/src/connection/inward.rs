@@ -145,12 +145,7 @@ impl Connection {
     }
 
     /// Have messages handled, a turn's worth at a time, or hold those that nobody takes now.
-    async fn deliver(
-        &mut self,
-        messages: &mut Messages<'_>,
-        out: &mut Vec<u8>,
-        may_gather: bool,
-    ) {
+    async fn deliver(&mut self, messages: &mut Messages<'_>, out: &mut Vec<u8>, may_gather: bool) {
         let mut rest = &messages[..];
         while !rest.is_empty() {
             // Asked for each turn, since the one before may have paused the socket.
