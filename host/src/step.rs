@@ -9,42 +9,86 @@ use std::task::Poll;
 /// So many connections go in step, so that the answers of none wait for more turns than that.
 const CONNECTIONS: u32 = 64;
 
-/// A connection that found nobody else ready has the next ones of its thread, so many, not look.
-const NOT_LOOKING: u32 = 16;
+/// How often connections of a thread go in step before it looks whether that pays,
+const LOOKS: u32 = 16;
+/// which it does not if never so many others came behind one,
+const FEW: u64 = 8;
+/// and then it is not tried for so many reads.
+const NOT_TRYING: u32 = 128;
 
 thread_local! {
-    static THREAD: Thread = const {
-        Thread { waiting: Cell::new(0), not_looking: Cell::new(0) }
-    };
+    static THREAD: Thread = const { Thread::new() };
 }
 
+/// What a thread knows of its connections. Tasks can move to other threads between two parts, so that all of it is a
+/// hint: a wrong one costs time, nothing else.
 struct Thread {
-    /// Connections that have begun a step since one last went on.
+    /// Steps, ever.
+    begun: Cell<u64>,
+    /// Connections that have read and not gone on.
     waiting: Cell<u32>,
-    not_looking: Cell<u32>,
+    not_trying: Cell<u32>,
+    looks: Cell<u32>,
+    /// How many others began while one waited, at the most.
+    most: Cell<u64>,
 }
+
+impl Thread {
+    const fn new() -> Self {
+        Self {
+            begun: Cell::new(0),
+            waiting: Cell::new(0),
+            not_trying: Cell::new(0),
+            looks: Cell::new(0),
+            most: Cell::new(0),
+        }
+    }
+
+    fn begin(&self) -> Option<Step> {
+        if let Some(left) = self.not_trying.get().checked_sub(1) {
+            self.not_trying.set(left);
+            return None;
+        }
+        if self.waiting.get() >= CONNECTIONS {
+            // Some of them may have moved away.
+            self.waiting.set(0);
+            return None;
+        }
+        self.waiting.set(self.waiting.get() + 1);
+        self.begun.set(self.begun.get() + 1);
+        Some(Step(self.begun.get()))
+    }
+
+    fn go_on(&self, step: &Step) {
+        self.waiting.set(self.waiting.get().saturating_sub(1));
+        let behind = self.begun.get().saturating_sub(step.0);
+        self.most.set(self.most.get().max(behind));
+        self.looks.set(self.looks.get() + 1);
+        if self.looks.get() == LOOKS {
+            if self.most.get() < FEW {
+                self.not_trying.set(NOT_TRYING);
+            }
+            self.looks.set(0);
+            self.most.set(0);
+        }
+    }
+}
+
+/// A connection that has read, and goes in step with others.
+#[derive(Debug)]
+pub(crate) struct Step(u64);
 
 /// Begin a step, if it pays: others were ready lately, and not too many wait.
-pub(crate) fn begin() -> bool {
-    THREAD.with(|thread| {
-        if let Some(left) = thread.not_looking.get().checked_sub(1) {
-            thread.not_looking.set(left);
-            return false;
-        }
-        let waiting = thread.waiting.get();
-        thread.waiting.set((waiting + 1).min(CONNECTIONS));
-        waiting < CONNECTIONS
-    })
+pub(crate) fn begin() -> Option<Step> {
+    THREAD.with(Thread::begin)
 }
 
-/// Let the others begin that are ready. Whether there were any is remembered.
-pub(crate) async fn others_begin() {
-    others_first().await;
-    THREAD.with(|thread| {
-        if thread.waiting.replace(0) == 1 {
-            thread.not_looking.set(NOT_LOOKING);
-        }
-    });
+impl Step {
+    /// Let those read that are ready.
+    pub(crate) async fn others_begin(&self) {
+        others_first().await;
+        THREAD.with(|thread| thread.go_on(self));
+    }
 }
 
 /// Go behind the tasks that are ready now. Unlike `yield_now` it does not look for what else is.
@@ -72,13 +116,13 @@ mod tests {
     type Log = Rc<RefCell<Vec<(&'static str, u32)>>>;
 
     async fn go(number: u32, log: Log) {
-        let in_step = begin();
+        let step = begin();
         log.borrow_mut().push(("reads", number));
-        if in_step {
-            others_begin().await;
+        if let Some(step) = &step {
+            step.others_begin().await;
         }
         log.borrow_mut().push(("runs", number));
-        if in_step {
+        if step.is_some() {
             others_first().await;
         }
         log.borrow_mut().push(("writes", number));
@@ -116,17 +160,25 @@ mod tests {
         assert_eq!(did[1], ("reads", 1));
     }
 
-    #[tokio::test]
-    async fn who_is_alone_looks_for_others_now_and_then_only() {
-        LocalSet::new()
-            .run_until(async {
-                assert!(begin());
-                others_begin().await;
-                for _ in 0..NOT_LOOKING {
-                    assert!(!begin());
-                }
-                assert!(begin());
-            })
-            .await;
+    #[test]
+    fn with_few_others_it_is_tried_now_and_then_only() {
+        let thread = Thread::new();
+        for _ in 0..LOOKS {
+            thread.go_on(&thread.begin().expect("it is tried"));
+        }
+        for _ in 0..NOT_TRYING {
+            assert!(thread.begin().is_none());
+        }
+        assert!(thread.begin().is_some());
+    }
+
+    #[test]
+    fn connections_that_move_away_do_not_stop_it_for_ever() {
+        let thread = Thread::new();
+        for _ in 0..CONNECTIONS {
+            assert!(thread.begin().is_some());
+        }
+        assert!(thread.begin().is_none());
+        assert!(thread.begin().is_some());
     }
 }

@@ -90,6 +90,12 @@ impl DurableObject for Wrecker {
                     tags.join(",")
                 ))
             }
+            ["leave"] => {
+                ws.send("bye")?;
+                ws.close_with(4000, "left")?;
+                burn(Duration::from_millis(200));
+                Ok(())
+            }
             ["fail"] => {
                 ws.send("sent before the failure")?;
                 Err("the handler failed".into())

@@ -23,12 +23,13 @@ const STEP_BYTES: usize = 2048;
 impl Connection {
     /// Take what was read, in step with the other connections of the thread that are ready, if that pays.
     pub(super) async fn on_input(&mut self, work: Work) {
-        if !self.has_own_turns || work.len > STEP_BYTES || !step::begin() {
+        let may_step = self.has_own_turns && work.len <= STEP_BYTES;
+        let Some(step) = may_step.then(step::begin).flatten() else {
             return self.on_read(work, false).await;
-        }
+        };
         let read = work.buf[..work.len].to_vec();
         work.put_back();
-        step::others_begin().await;
+        step.others_begin().await;
         self.on_read(Work::with(&read), true).await;
         drop(read);
         step::others_first().await;
@@ -42,9 +43,9 @@ impl Connection {
         let decoded = self
             .decoder
             .decode(&mut work.buf[..work.len], &mut work.items);
-        let violation = self.handle(&mut work, decoded.is_ok()).await;
-        let violation = violation.or(decoded.err());
-        let violation = violation.or_else(|| self.count_unfinished());
+        let violation = decoded.err().or_else(|| self.count_unfinished());
+        let handled = self.handle(&mut work, violation.is_none()).await;
+        let violation = handled.or(violation);
         if in_step && work.out.len() <= STEP_BYTES {
             self.pending.push(&work.out);
         } else {
@@ -163,7 +164,9 @@ impl Connection {
             let turn = owner.deliver(delivery);
             self.has_own_turns = turn.as_ref().is_some_and(|turn| !turn.is_shared);
             let Some(turn) = turn else {
-                self.end.gather(rest);
+                for message in rest {
+                    self.end.gather(*message);
+                }
                 break;
             };
             let taken = turn.run.await;

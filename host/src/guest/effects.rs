@@ -208,10 +208,8 @@ impl Effects {
 
     /// So many sockets may be sent on: make room for what is noted of each.
     pub(crate) fn expect_sockets(&mut self, sockets: usize) {
-        if sockets > 1 {
-            self.staged.reserve(sockets);
-            self.others.reserve(sockets);
-        }
+        self.staged.reserve(sockets);
+        self.others.reserve(sockets);
     }
 
     /// Take back what a failed turn has changed. Gives what was in the buffer before it, and the replies that it

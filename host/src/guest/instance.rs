@@ -145,10 +145,10 @@ impl Instance {
             .filter(|event| self.is_due(event))
             .filter_map(Event::as_message)
             .collect();
-        self.store
-            .data_mut()
-            .effects
-            .expect_sockets(waiting.len() + 1);
+        if waiting.len() > 1 {
+            let effects = &mut self.store.data_mut().effects;
+            effects.expect_sockets(waiting.len() + 1);
+        }
         let counters = &self.store.data().host.counters;
         counters.turns.add(1);
         counters.events.add((waiting.len() + direct.len()) as u64);

@@ -6,18 +6,22 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
-use super::Session;
 use super::commit::Own;
 use super::inbox::{self, Gather, Inbox};
 use super::life::Life;
+use super::{Pumping, Session};
 use crate::config::size;
 use crate::guest::{Direct, Event};
 use crate::socket::{Delivery, MessageRef, Owner, SocketEvent, SocketId, Turn};
 use crate::step;
 
-/// A delivery of more than so many messages, or bytes, has a turn of its own: it is worth one, and gathering copies.
-const GATHERED_MESSAGES: usize = 4;
+/// A longer message has a turn of its own: gathering would copy it.
 const GATHERED_BYTES: usize = 2048;
+
+/// For fewer messages than this it does not pay to wait,
+const FEW: usize = 6;
+/// and then it is not tried for so many deliveries.
+const NOT_GATHERING: u32 = 64;
 
 impl Owner for Session {
     fn raise(&self, socket: SocketId, event: SocketEvent) -> bool {
@@ -26,34 +30,58 @@ impl Owner for Session {
     }
 
     fn deliver(self: Arc<Self>, delivery: Delivery<'_>) -> Option<Turn<'_>> {
-        let last = self.last_socket.load(Ordering::Relaxed);
-        let is_alone = last == delivery.socket;
-        self.last_socket.store(delivery.socket, Ordering::Relaxed);
-        if is_alone || !delivery.may_gather || !is_small(delivery.messages) {
-            return Some(Turn {
-                is_shared: false,
-                run: Box::pin(async move { self.take_in_turn(delivery).await }),
-            });
-        }
-        let gathering = match self.with_inbox(Inbox::gather) {
-            Gather::Under => return None,
-            Gather::Begun => Some(Gathering(Arc::clone(&self))),
-            Gather::No => None,
+        let gather = if self.is_to_gather(&delivery) {
+            self.with_inbox(Inbox::gather)
+        } else {
+            Gather::No
         };
-        let is_shared = gathering.is_some();
-        let run = Box::pin(async move {
-            if is_shared {
-                step::others_first().await;
+        match gather {
+            Gather::Under => None,
+            Gather::Begun => {
+                let pumping = Pumping(self);
+                let run = Box::pin(async move {
+                    step::others_first().await;
+                    pumping.0.note_gathered();
+                    pumping.0.take_in_turn(delivery).await
+                });
+                let is_shared = true;
+                Some(Turn { is_shared, run })
             }
-            let taken = self.take_in_turn(delivery).await;
-            drop(gathering);
-            taken
-        });
-        Some(Turn { is_shared, run })
+            Gather::No => {
+                let run = Box::pin(async move { self.take_in_turn(delivery).await });
+                let is_shared = false;
+                Some(Turn { is_shared, run })
+            }
+        }
     }
 }
 
 impl Session {
+    /// Whether it may pay to put what is delivered together with what others deliver.
+    fn is_to_gather(&self, delivery: &Delivery<'_>) -> bool {
+        let last = self.last_socket.load(Ordering::Relaxed);
+        self.last_socket.store(delivery.socket, Ordering::Relaxed);
+        let is_small = match delivery.messages {
+            [message] => message.bytes().len() <= GATHERED_BYTES,
+            _ => false,
+        };
+        if last == delivery.socket || !delivery.may_gather || !is_small {
+            return false;
+        }
+        let left = self.not_gathering.load(Ordering::Relaxed);
+        if left > 0 {
+            self.not_gathering.store(left - 1, Ordering::Relaxed);
+        }
+        left == 0
+    }
+
+    /// The others have left what they have.
+    fn note_gathered(&self) {
+        if self.with_inbox(|inbox| inbox.len()) + 1 < FEW {
+            self.not_gathering.store(NOT_GATHERING, Ordering::Relaxed);
+        }
+    }
+
     /// Run a turn with these messages, as many as fit, and what was raised before. Gives how many were taken.
     async fn take_in_turn(&self, delivery: Delivery<'_>) -> usize {
         let limits = &self.context.host.limits;
@@ -113,28 +141,4 @@ fn bytes(batch: &VecDeque<Event>, messages: &[MessageRef<'_>]) -> usize {
     });
     let direct = messages.iter().map(|message| message.bytes().len());
     waiting.chain(direct).fold(0, usize::saturating_add)
-}
-
-fn is_small(messages: &[MessageRef<'_>]) -> bool {
-    messages.len() <= GATHERED_MESSAGES
-        && messages
-            .iter()
-            .map(|message| message.bytes().len())
-            .sum::<usize>()
-            <= GATHERED_BYTES
-}
-
-/// A connection that is on its way to empty the inbox. What it leaves there, even all if it ends before, a task takes.
-struct Gathering(Arc<Session>);
-
-impl Drop for Gathering {
-    fn drop(&mut self) {
-        let is_left = self.0.with_inbox(|inbox| {
-            inbox.is_pumped = inbox.has_due();
-            inbox.is_pumped
-        });
-        if is_left {
-            self.0.start_pump();
-        }
-    }
 }

@@ -9,7 +9,7 @@ use crate::socket::{MessageRef, SocketEvent, SocketId};
 #[derive(Debug, Default)]
 pub(super) struct Inbox {
     events: VecDeque<Event>,
-    /// A task is on its way to empty it.
+    /// A task or a connection is on its way to empty it.
     pub(super) is_pumped: bool,
     /// The object's gate is closed: only completions are given out.
     pub(super) is_gated: bool,

@@ -21,7 +21,7 @@ mod turn;
 use std::collections::VecDeque;
 use std::future::Future;
 use std::pin::Pin;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 use std::time::Duration;
 
@@ -88,6 +88,8 @@ pub(crate) struct Session {
     active_ms: AtomicU64,
     /// The socket whose messages came last.
     last_socket: AtomicU64,
+    /// So many deliveries are not to be gathered: there were few the last time.
+    not_gathering: AtomicU32,
 }
 
 impl Session {
@@ -108,6 +110,7 @@ impl Session {
             life: AsyncMutex::new(Life::Asleep),
             active_ms: AtomicU64::new(0),
             last_socket: AtomicU64::new(0),
+            not_gathering: AtomicU32::new(0),
         })
     }
 
@@ -202,21 +205,16 @@ impl Session {
 
     /// Run turns until the inbox is empty, letting others have the session in between.
     async fn pump(self: Arc<Self>) {
+        let pumping = Pumping(self);
+        let me = &pumping.0;
         loop {
-            let mut life = self.life.lock().await;
-            let batch = self.take_batch();
+            let mut life = me.life.lock().await;
+            let batch = me.take_batch();
             if batch.is_empty() {
-                self.settle(&mut life);
-                let is_done = self.with_inbox(|inbox| {
-                    inbox.is_pumped = inbox.has_due();
-                    !inbox.is_pumped
-                });
-                if is_done {
-                    return;
-                }
-                continue;
+                me.settle(&mut life);
+                return;
             }
-            self.run(&mut life, batch, None, None).await;
+            me.run(&mut life, batch, None, None).await;
             drop(life);
             tokio::task::consume_budget().await;
         }
@@ -303,6 +301,23 @@ impl Session {
             live.instance.state().give_up(reason);
         }
         drop(events);
+    }
+}
+
+/// Whoever is on the way to empty the inbox, a task or a connection. What is left there when it ends, however it ends,
+/// another task takes.
+#[derive(Debug)]
+struct Pumping(Arc<Session>);
+
+impl Drop for Pumping {
+    fn drop(&mut self) {
+        let is_left = self.0.with_inbox(|inbox| {
+            inbox.is_pumped = inbox.has_due();
+            inbox.is_pumped
+        });
+        if is_left {
+            self.0.start_pump();
+        }
     }
 }
 

@@ -39,7 +39,7 @@ impl Session {
         match attempt {
             Attempt::Done => messages,
             Attempt::Gated => {
-                self.hold(batch);
+                self.hold(life, batch);
                 0
             }
             Attempt::Failed(fault) if self.object.is_none() => {
@@ -54,16 +54,17 @@ impl Session {
     }
 
     /// Put back what cannot be handed over behind a closed gate.
-    fn hold(&self, batch: VecDeque<Event>) {
+    fn hold(&self, life: &mut Life, batch: VecDeque<Event>) {
         self.with_inbox(|inbox| inbox.put_back(batch.into_iter()));
-        self.let_wait();
+        if let Life::Live(live) = life {
+            self.let_wait(live);
+        }
     }
 
     /// Nothing can be handed over for now: connections whose messages wait go on without.
-    fn let_wait(&self) {
-        let Some(object) = &self.object else { return };
+    fn let_wait(&self, live: &mut Live) {
         for socket in self.with_inbox(|inbox| inbox.senders()) {
-            if let Some(end) = object.socket(socket) {
+            if let Some(end) = live.instance.state().accepted(socket) {
                 end.let_wait();
             }
         }
@@ -94,7 +95,7 @@ impl Session {
                     Attempt::Gated => {
                         batch.extend(event);
                         batch.rotate_right(1);
-                        self.hold(batch);
+                        self.hold(life, batch);
                         return 0;
                     }
                     Attempt::Failed(next) => fault = next,
@@ -114,6 +115,9 @@ impl Session {
             return messages;
         };
         for at in 0..messages {
+            if self.is_gone(life, direct.socket) {
+                break;
+            }
             if !is_guilty {
                 let one = Direct {
                     socket: direct.socket,
@@ -291,7 +295,7 @@ impl Session {
         }
         self.with_inbox(|inbox| inbox.is_gated = is_gated);
         if is_gated {
-            self.let_wait();
+            self.let_wait(live);
         } else {
             self.ensure_pumped();
         }

@@ -95,7 +95,11 @@ impl Frames {
 
     /// What is to be written, if it is in one piece.
     pub(crate) fn only(&self) -> Option<&[u8]> {
-        self.queue.is_empty().then(|| &self.tail[self.written..])
+        match (self.queue.len(), self.queue.front()) {
+            (0, _) => Some(&self.tail[self.written..]),
+            (1, Some(piece)) if self.tail.is_empty() => Some(&piece[self.written..]),
+            _ => None,
+        }
     }
 
     fn pieces(&self) -> impl Iterator<Item = &[u8]> {

@@ -57,16 +57,16 @@ impl End {
         }
     }
 
-    /// Messages that the owner takes into a turn that somebody is about to run. The connection reads no more until they
-    /// are handled: it would answer what stands behind them too early.
-    pub(crate) fn gather(&self, messages: &[MessageRef<'_>]) {
+    /// A message that the owner takes into a turn that somebody is about to run. The connection reads no more until it
+    /// is handled: it would answer what stands behind it too early.
+    pub(crate) fn gather(&self, message: MessageRef<'_>) {
         let mut inner = self.lock();
-        inner.is_gathered = true;
-        for message in messages {
-            let message = message.to_message();
-            inner.waiting_bytes += message.cost();
-            inner.is_gathered &= inner.raise(self.id, SocketEvent::Message(message));
+        if inner.handshake.has_ended_inward() {
+            return;
         }
+        let message = message.to_message();
+        inner.waiting_bytes += message.cost();
+        inner.is_gathered = inner.raise(self.id, SocketEvent::Message(message));
     }
 
     /// What was gathered has to wait after all, for as long as it may take.
@@ -124,7 +124,8 @@ impl End {
         match &inner.claim {
             Claim::Coupled(outbox) => outbox.is_above_soft(),
             Claim::Free | Claim::Accepted(_) | Claim::Sent => {
-                inner.waiting_bytes > held || inner.is_gathered && inner.waits_for_turn()
+                let is_next = inner.is_gathered && !inner.handshake.has_ended_inward();
+                inner.waiting_bytes > held || is_next
             }
         }
     }
@@ -176,11 +177,6 @@ impl Inner {
             Claim::Free => self.in_transit,
             Claim::Accepted(_) | Claim::Coupled(_) => false,
         }
-    }
-
-    /// What waits can still be answered.
-    fn waits_for_turn(&self) -> bool {
-        self.waiting_bytes > 0 && !self.handshake.has_sent() && !self.handshake.has_ended_inward()
     }
 
     pub(super) fn owner(&self) -> Option<Arc<dyn Owner>> {
