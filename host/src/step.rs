@@ -4,6 +4,8 @@
 
 use std::cell::Cell;
 use std::future::poll_fn;
+use std::sync::atomic::AtomicU32;
+use std::sync::atomic::Ordering::Relaxed;
 use std::task::Poll;
 
 /// So many connections go in step, so that the answers of none wait for more turns than that.
@@ -11,13 +13,51 @@ const CONNECTIONS: u32 = 64;
 
 /// How often connections of a thread go in step before it looks whether that pays,
 const LOOKS: u32 = 16;
-/// which it does not if never so many others came behind one,
+/// which it does not if never so many others came behind one.
 const FEW: u64 = 8;
-/// and then it is not tried for so many reads.
-const NOT_TRYING: u32 = 128;
+
+/// What does not pay is not tried for so many times, and twice as many each time that it does not,
+const PAUSE_MIN: u32 = 64;
+/// up to this. Going behind others wakes a thread that sleeps, which costs as much as a message.
+const PAUSE_MAX: u32 = 4096;
 
 thread_local! {
     static THREAD: Thread = const { Thread::new() };
+}
+
+/// Whether to try something that pays only at times.
+#[derive(Debug)]
+pub(crate) struct Trial {
+    left: AtomicU32,
+    pause: AtomicU32,
+}
+
+impl Trial {
+    pub(crate) const fn new() -> Self {
+        Self {
+            left: AtomicU32::new(0),
+            pause: AtomicU32::new(0),
+        }
+    }
+
+    /// Whether it is to be tried now. Not while a pause lasts, which each question shortens.
+    pub(crate) fn is_due(&self) -> bool {
+        let left = self.left.load(Relaxed);
+        if left > 0 {
+            self.left.store(left - 1, Relaxed);
+        }
+        left == 0
+    }
+
+    /// It was tried, and has paid or not.
+    pub(crate) fn note(&self, has_paid: bool) {
+        let pause = match self.pause.load(Relaxed) {
+            _ if has_paid => 0,
+            before => (before * 2).clamp(PAUSE_MIN, PAUSE_MAX),
+        };
+        self.pause.store(pause, Relaxed);
+        self.left.store(pause, Relaxed);
+    }
 }
 
 /// What a thread knows of its connections. Tasks can move to other threads between two parts, so that all of it is a
@@ -27,7 +67,7 @@ struct Thread {
     begun: Cell<u64>,
     /// Connections that have read and not gone on.
     waiting: Cell<u32>,
-    not_trying: Cell<u32>,
+    trial: Trial,
     looks: Cell<u32>,
     /// How many others began while one waited, at the most.
     most: Cell<u64>,
@@ -38,15 +78,14 @@ impl Thread {
         Self {
             begun: Cell::new(0),
             waiting: Cell::new(0),
-            not_trying: Cell::new(0),
+            trial: Trial::new(),
             looks: Cell::new(0),
             most: Cell::new(0),
         }
     }
 
     fn begin(&self) -> Option<Step> {
-        if let Some(left) = self.not_trying.get().checked_sub(1) {
-            self.not_trying.set(left);
+        if !self.trial.is_due() {
             return None;
         }
         if self.waiting.get() >= CONNECTIONS {
@@ -65,9 +104,7 @@ impl Thread {
         self.most.set(self.most.get().max(behind));
         self.looks.set(self.looks.get() + 1);
         if self.looks.get() == LOOKS {
-            if self.most.get() < FEW {
-                self.not_trying.set(NOT_TRYING);
-            }
+            self.trial.note(self.most.get() >= FEW);
             self.looks.set(0);
             self.most.set(0);
         }
@@ -161,15 +198,23 @@ mod tests {
     }
 
     #[test]
-    fn with_few_others_it_is_tried_now_and_then_only() {
+    fn with_few_others_it_is_tried_more_and_more_seldom() {
         let thread = Thread::new();
-        for _ in 0..LOOKS {
-            thread.go_on(&thread.begin().expect("it is tried"));
+        let mut pauses = Vec::new();
+        for _ in 0..10 {
+            for _ in 0..LOOKS {
+                thread.go_on(&thread.begin().expect("it is tried"));
+            }
+            let mut pause = 0;
+            while !thread.trial.is_due() {
+                pause += 1;
+            }
+            pauses.push(pause);
         }
-        for _ in 0..NOT_TRYING {
-            assert!(thread.begin().is_none());
-        }
-        assert!(thread.begin().is_some());
+        assert_eq!(pauses[..3], [PAUSE_MIN, 2 * PAUSE_MIN, 4 * PAUSE_MIN]);
+        assert_eq!(pauses[9], PAUSE_MAX);
+        thread.trial.note(true);
+        assert!(thread.trial.is_due());
     }
 
     #[test]

@@ -18,10 +18,8 @@ use crate::step;
 /// A longer message has a turn of its own: gathering would copy it.
 const GATHERED_BYTES: usize = 2048;
 
-/// For fewer messages than this it does not pay to wait,
+/// For fewer messages than this it does not pay to wait.
 const FEW: usize = 6;
-/// and then it is not tried for so many deliveries.
-const NOT_GATHERING: u32 = 64;
 
 impl Owner for Session {
     fn raise(&self, socket: SocketId, event: SocketEvent) -> bool {
@@ -65,21 +63,13 @@ impl Session {
             [message] => message.bytes().len() <= GATHERED_BYTES,
             _ => false,
         };
-        if last == delivery.socket || !delivery.may_gather || !is_small {
-            return false;
-        }
-        let left = self.not_gathering.load(Ordering::Relaxed);
-        if left > 0 {
-            self.not_gathering.store(left - 1, Ordering::Relaxed);
-        }
-        left == 0
+        last != delivery.socket && delivery.may_gather && is_small && self.gathering.is_due()
     }
 
     /// The others have left what they have.
     fn note_gathered(&self) {
-        if self.with_inbox(|inbox| inbox.len()) + 1 < FEW {
-            self.not_gathering.store(NOT_GATHERING, Ordering::Relaxed);
-        }
+        let messages = self.with_inbox(|inbox| inbox.len()) + 1;
+        self.gathering.note(messages >= FEW);
     }
 
     /// Run a turn with these messages, as many as fit, and what was raised before. Gives how many were taken.

@@ -21,7 +21,7 @@ mod turn;
 use std::collections::VecDeque;
 use std::future::Future;
 use std::pin::Pin;
-use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 use std::time::Duration;
 
@@ -37,6 +37,7 @@ use crate::error::Fault;
 use crate::guest::{Answer, Component, Event, Host, Request};
 use crate::object::{Due, Object};
 use crate::socket::SocketId;
+use crate::step::Trial;
 use crate::storage::Address;
 use crate::upstream::Upstream;
 
@@ -88,8 +89,8 @@ pub(crate) struct Session {
     active_ms: AtomicU64,
     /// The socket whose messages came last.
     last_socket: AtomicU64,
-    /// So many deliveries are not to be gathered: there were few the last time.
-    not_gathering: AtomicU32,
+    /// Whether deliveries are to be gathered.
+    gathering: Trial,
 }
 
 impl Session {
@@ -110,7 +111,7 @@ impl Session {
             life: AsyncMutex::new(Life::Asleep),
             active_ms: AtomicU64::new(0),
             last_socket: AtomicU64::new(0),
-            not_gathering: AtomicU32::new(0),
+            gathering: Trial::new(),
         })
     }
 
