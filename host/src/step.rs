@@ -19,7 +19,7 @@ const FEW: u64 = 8;
 /// What does not pay is not tried for so many times, and twice as many each time that it does not,
 const PAUSE_MIN: u32 = 64;
 /// up to this. Going behind others wakes a thread that sleeps, which costs as much as a message.
-const PAUSE_MAX: u32 = 4096;
+const PAUSE_MAX: u32 = 16_384;
 
 thread_local! {
     static THREAD: Thread = const { Thread::new() };
@@ -95,12 +95,23 @@ impl Thread {
         }
         self.waiting.set(self.waiting.get() + 1);
         self.begun.set(self.begun.get() + 1);
-        Some(Step(self.begun.get()))
+        Some(Step {
+            thread: self.address(),
+            begun: self.begun.get(),
+        })
+    }
+
+    /// By which threads are told apart.
+    fn address(&self) -> usize {
+        std::ptr::from_ref(self).addr()
     }
 
     fn go_on(&self, step: &Step) {
+        if step.thread != self.address() {
+            return;
+        }
         self.waiting.set(self.waiting.get().saturating_sub(1));
-        let behind = self.begun.get().saturating_sub(step.0);
+        let behind = self.begun.get() - step.begun;
         self.most.set(self.most.get().max(behind));
         self.looks.set(self.looks.get() + 1);
         if self.looks.get() == LOOKS {
@@ -113,7 +124,10 @@ impl Thread {
 
 /// A connection that has read, and goes in step with others.
 #[derive(Debug)]
-pub(crate) struct Step(u64);
+pub(crate) struct Step {
+    thread: usize,
+    begun: u64,
+}
 
 /// Begin a step, if it pays: others were ready lately, and not too many wait.
 pub(crate) fn begin() -> Option<Step> {
