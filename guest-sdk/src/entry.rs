@@ -36,16 +36,18 @@ pub fn take(socket: u64, message: Message, fetch: FetchFn) {
 }
 
 /// Take several messages: one turn.
-pub fn take_several(parts: Vec<Part>, bytes: &[u8], fetch: FetchFn) {
-    let mut rest = bytes;
+pub fn take_several(parts: Vec<Part>, text: &str, bytes: &[u8], fetch: FetchFn) {
+    let (mut text, mut bytes) = (text, bytes);
     let events = parts.into_iter().map(|part| {
         let length = usize::try_from(part.length).unwrap_or(usize::MAX);
-        let (own, others) = rest.split_at(length.min(rest.len()));
-        rest = others;
+        // The host has counted well.
         let message = if part.is_text {
-            // The host has checked it.
-            Message::Text(String::from_utf8_lossy(own).into_owned())
+            let (own, rest) = text.split_at_checked(length).unwrap_or((text, ""));
+            text = rest;
+            Message::Text(own.to_owned())
         } else {
+            let (own, rest) = bytes.split_at_checked(length).unwrap_or((bytes, &[]));
+            bytes = rest;
             Message::Binary(own.to_vec())
         };
         Event::Message(part.socket, message)

@@ -37,6 +37,34 @@ async fn what_is_there_at_the_same_time_shares_a_turn() {
 }
 
 #[tokio::test]
+async fn texts_and_binaries_that_share_a_turn_come_back_whole() {
+    let host = Host::shared(EXAMPLE_ECHO).await;
+    let mut sockets = open(&host, "/echo").await;
+    let turns = host.counters.turns.get();
+    let text = |at: usize| "ä€😀".repeat(at);
+    for (at, socket) in sockets.iter_mut().enumerate() {
+        let frame = match at % 3 {
+            0 => frames::binary(text(at).as_bytes()),
+            1 => frames::text(&text(at)),
+            _ => frames::text(""),
+        };
+        socket.write(&frame).await;
+    }
+    for (at, socket) in sockets.iter_mut().enumerate() {
+        match at % 3 {
+            0 => {
+                let frame = socket.frame().await;
+                assert_eq!(frame.first, frames::FIN | frames::BINARY);
+                assert_eq!(frame.payload, text(at).as_bytes());
+            }
+            1 => socket.expect_text(&text(at)).await,
+            _ => socket.expect_text("").await,
+        }
+    }
+    assert_eq!(host.counters.turns.get(), turns + 1);
+}
+
+#[tokio::test]
 async fn a_turn_has_no_more_events_than_its_limit() {
     let host = Host::with(EXAMPLE_ECHO, |config| {
         config.sockets_per_instance = 10_000;

@@ -88,9 +88,10 @@ fn fetch(signature: &Signature) -> Result<TokenStream> {
 
             fn take_several(
                 parts: ::std::vec::Vec<::pairway::__private::Part>,
+                text: ::std::string::String,
                 bytes: ::std::vec::Vec<u8>,
             ) {
-                ::pairway::__private::take_several(parts, &bytes, __pairway_fetch);
+                ::pairway::__private::take_several(parts, &text, &bytes, __pairway_fetch);
             }
         }
         #[cfg(target_family = "wasm")]

@@ -194,22 +194,41 @@ pub(super) fn wit_message(socket: SocketId, message: MessageRef<'_>) -> wit::Eve
     ))
 }
 
-/// Several messages as `messages.take-several` has them: two allocations in the guest, however many there are.
-pub(super) fn parts<'a>(
-    messages: impl Iterator<Item = (SocketId, MessageRef<'a>)> + Clone,
-) -> (Vec<Part>, Vec<u8>) {
-    let bytes = messages
-        .clone()
-        .map(|(_, message)| message.bytes().len())
-        .sum();
-    let mut bytes = Vec::with_capacity(bytes);
-    let parts = messages.map(|(socket, message)| {
-        bytes.extend_from_slice(message.bytes());
-        Part {
-            socket,
-            is_text: matches!(message, MessageRef::Text(_)),
-            length: u32::try_from(message.bytes().len()).expect("a batch is small"),
+/// Several messages as `messages.take-several` has them.
+#[derive(Debug)]
+pub(super) struct Several {
+    pub(super) parts: Vec<Part>,
+    pub(super) text: String,
+    pub(super) bytes: Vec<u8>,
+}
+
+impl Several {
+    pub(super) fn of<'a>(
+        messages: impl Iterator<Item = (SocketId, MessageRef<'a>)> + Clone,
+    ) -> Self {
+        let (mut text, mut bytes) = (0, 0);
+        for (_, message) in messages.clone() {
+            match message {
+                MessageRef::Text(part) => text += part.len(),
+                MessageRef::Binary(part) => bytes += part.len(),
+            }
         }
-    });
-    (parts.collect(), bytes)
+        let mut several = Self {
+            parts: Vec::with_capacity(messages.size_hint().0),
+            text: String::with_capacity(text),
+            bytes: Vec::with_capacity(bytes),
+        };
+        for (socket, message) in messages {
+            match message {
+                MessageRef::Text(text) => several.text.push_str(text),
+                MessageRef::Binary(bytes) => several.bytes.extend_from_slice(bytes),
+            }
+            several.parts.push(Part {
+                socket,
+                is_text: matches!(message, MessageRef::Text(_)),
+                length: u32::try_from(message.bytes().len()).expect("a batch is small"),
+            });
+        }
+        several
+    }
 }

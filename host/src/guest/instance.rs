@@ -13,7 +13,7 @@ use super::bindings::messaging::Messaging;
 use super::budget::{self, TooLong};
 use super::effects::Effects;
 use super::engine::Component;
-use super::event::{Event, Outcome, header_list, lower, not_opened, parts, wit_message};
+use super::event::{Event, Outcome, Several, header_list, lower, not_opened, wit_message};
 use super::log::GuestLog;
 use super::memory::Memory;
 use super::request::Asked;
@@ -175,8 +175,9 @@ impl Instance {
             }
             None => {
                 let direct = direct.iter().map(|message| (direct_socket, *message));
-                let (parts, bytes) = parts(waiting.iter().copied().chain(direct));
-                let call = export.call_take_several(store, &parts, &bytes);
+                let Several { parts, text, bytes } =
+                    Several::of(waiting.iter().copied().chain(direct));
+                let call = export.call_take_several(store, &parts, &text, &bytes);
                 budget::within(millis(wall_ms), std::pin::pin!(call)).await
             }
         };
