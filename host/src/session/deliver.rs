@@ -1,6 +1,6 @@
 //! Owns the way of a connection's messages into a turn: at once and where they lie, if they come alone; where those of
-//! other connections come as well, one turn for all that are ready now. A turn costs about as much as three messages in
-//! it, and the code of the worker and that of the network drive each other out of the processor's caches.
+//! other connections come as well, one turn for all that are ready now. A turn costs more than a
+//! message in it, and the code of the worker and that of the network drive each other out of the processor's caches.
 
 use std::collections::VecDeque;
 use std::sync::Arc;

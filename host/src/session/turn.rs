@@ -75,12 +75,11 @@ impl Session {
         &self,
         life: &mut Life,
         mut batch: VecDeque<Event>,
-        direct: Option<Direct<'_>>,
+        mut direct: Option<Direct<'_>>,
         mut own: Option<Own<'_>>,
         mut fault: Fault,
     ) -> usize {
         let messages = direct.map_or(0, |direct| direct.messages.len());
-        let mut direct = direct;
         // One event alone has had its turn.
         let mut is_guilty = batch.len() + messages == 1;
         while let Some(event) = batch.pop_front() {

@@ -32,31 +32,27 @@ enum GuestMessage {
 pub(super) fn link(linker: &mut Linker<GuestState>) -> wasmtime::Result<()> {
     linker.allow_shadowing(true);
     let mut sockets = linker.instance("pairway:worker/sockets@0.1.0")?;
-    sockets.func_wrap("[method]web-socket.send", |mut store, (socket, message)| {
-        let handle: &Resource<Handle> = &socket;
-        let end = Arc::clone(
-            &StoreContextMut::<GuestState>::data(&store)
-                .table
-                .get(handle)?
-                .0,
-        );
-        let route = store.data_mut().effects.route.take();
-        let route = route.filter(|route| route.end.id() == end.id());
-        let way = route.map_or(Way::To(end), Way::Known);
-        Ok((send(store, way, &message)?,))
-    })?;
-    sockets.func_wrap("send", |mut store, (to, message)| {
-        let state: &mut GuestState = StoreContextMut::data_mut(&mut store);
-        let route = state.effects.route.take();
-        let way = match route.filter(|route| route.end.id() == to) {
-            Some(route) => Way::Known(route),
-            None => match state.accepted(to) {
-                Some(end) => Way::To(end),
-                None => return Ok((Err(WitError::NotAccepted),)),
-            },
-        };
-        Ok((send(store, way, &message)?,))
-    })?;
+    sockets.func_wrap(
+        "[method]web-socket.send",
+        |mut store: StoreContextMut<'_, GuestState>,
+         (socket, message): (Resource<Handle>, GuestMessage)| {
+            let end = Arc::clone(&store.data().table.get(&socket)?.0);
+            let known = store.data_mut().take_route(end.id());
+            let way = known.map_or(Way::To(end), Way::Known);
+            Ok((send(store, way, &message)?,))
+        },
+    )?;
+    sockets.func_wrap(
+        "send",
+        |mut store: StoreContextMut<'_, GuestState>, (to, message): (SocketId, GuestMessage)| {
+            let state = store.data_mut();
+            let known = state.take_route(to).map(Way::Known);
+            match known.or_else(|| state.accepted(to).map(Way::To)) {
+                Some(way) => Ok((send(store, way, &message)?,)),
+                None => Ok((Err(WitError::NotAccepted),)),
+            }
+        },
+    )?;
     linker.allow_shadowing(false);
     Ok(())
 }
@@ -103,7 +99,7 @@ fn send(
 }
 
 /// What [`stage`] made of a message.
-pub(super) enum Encoded {
+enum Encoded {
     Frame(Arc<Outbox>),
     Message(Arc<End>, crate::socket::Message),
     Dropped,
@@ -111,7 +107,7 @@ pub(super) enum Encoded {
 }
 
 /// Encode a message for where its end leads to.
-pub(super) fn stage(end: &End, message: MessageRef<'_>, frames: &mut Vec<u8>) -> Encoded {
+fn stage(end: &End, message: MessageRef<'_>, frames: &mut Vec<u8>) -> Encoded {
     let link = match end.on_send() {
         Err(_) => return Encoded::Refused(WitError::NotAccepted),
         Ok((SendVerdict::TooEarly, _)) => return Encoded::Refused(WitError::Connecting),
@@ -133,8 +129,25 @@ pub(super) fn stage(end: &End, message: MessageRef<'_>, frames: &mut Vec<u8>) ->
 }
 
 impl GuestState {
+    /// The way of the message before, if it went over this socket.
+    fn take_route(&mut self, socket: SocketId) -> Option<Route> {
+        let route = self.effects.route.take();
+        route.filter(|route| route.end.id() == socket)
+    }
+
+    /// What the bindings would have `send` do: the same, with a copy of the message.
+    pub(super) fn send_copied(
+        &mut self,
+        end: Arc<End>,
+        message: &MessageResult,
+    ) -> wasmtime::Result<Result<(), WitError>> {
+        let from = self.effects.frames.len();
+        let encoded = stage(&end, as_ref(message), &mut self.effects.frames);
+        self.finish_send(end, encoded, from)
+    }
+
     /// Stage what was encoded behind `from`, unless the socket's outbox, or the turn, is full.
-    pub(super) fn finish_send(
+    fn finish_send(
         &mut self,
         end: Arc<End>,
         encoded: Encoded,

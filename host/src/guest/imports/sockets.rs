@@ -47,9 +47,7 @@ impl HostWebSocket for GuestState {
     fn send(&mut self, socket: Socket, message: MessageResult) -> Refusable<()> {
         // Shadowed by `send.rs`, which does the same without this copy of the message.
         let end = Arc::clone(self.end(&socket)?);
-        let from = self.effects.frames.len();
-        let encoded = send::stage(&end, send::as_ref(&message), &mut self.effects.frames);
-        self.finish_send(end, encoded, from)
+        self.send_copied(end, &message)
     }
 
     fn close(
@@ -185,12 +183,10 @@ impl Host for GuestState {
 
     fn send(&mut self, to: SocketId, message: MessageResult) -> Refusable<()> {
         // Shadowed, too.
-        let Some(end) = self.accepted(to) else {
-            return Ok(Err(WitError::NotAccepted));
-        };
-        let from = self.effects.frames.len();
-        let encoded = send::stage(&end, send::as_ref(&message), &mut self.effects.frames);
-        self.finish_send(end, encoded, from)
+        match self.accepted(to) {
+            Some(end) => self.send_copied(end, &message),
+            None => Ok(Err(WitError::NotAccepted)),
+        }
     }
 
     fn broadcast(&mut self, to: Vec<SocketId>, message: MessageResult) -> wasmtime::Result<u32> {
