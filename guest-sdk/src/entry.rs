@@ -2,13 +2,13 @@
 //! is `testing`.
 
 use crate::bindings::exports::pairway::worker::events as exports;
-use crate::bindings::exports::pairway::worker::messages::Part;
+use crate::bindings::pairway::worker::types::Part;
 use crate::class::Class;
 use crate::env::{Context, Env};
 use crate::instance::Instance;
 use crate::message::Message;
 use crate::namespace::ObjectId;
-use crate::sys::{self, Event};
+use crate::sys::{self, Event, answers};
 use crate::worker::{FetchFn, start, turn};
 use std::cell::RefCell;
 use std::iter;
@@ -36,7 +36,8 @@ pub fn take(socket: u64, message: Message, fetch: FetchFn) {
 }
 
 /// Take several messages: one turn.
-pub fn take_several(parts: Vec<Part>, text: &str, bytes: &[u8], fetch: FetchFn) {
+pub fn take_several(parts: Vec<Part>, text: &str, bytes: &[u8], room: u32, fetch: FetchFn) {
+    answers::expect(parts.iter().map(|part| part.socket), room);
     let (mut text, mut bytes) = (text, bytes);
     let events = parts.into_iter().map(|part| {
         let length = usize::try_from(part.length).unwrap_or(usize::MAX);
@@ -53,6 +54,7 @@ pub fn take_several(parts: Vec<Part>, text: &str, bytes: &[u8], fetch: FetchFn) 
         Event::Message(part.socket, message)
     });
     run(events, fetch);
+    answers::flush();
 }
 
 fn run(mut events: impl Iterator<Item = Event>, fetch: FetchFn) {

@@ -84,7 +84,8 @@ pub mod __private {
     pub use crate::bindings::{
         self, export_worker,
         exports::pairway::worker::events::{Event, Guest},
-        exports::pairway::worker::messages::{Guest as MessagesGuest, Part},
+        exports::pairway::worker::messages::Guest as MessagesGuest,
+        pairway::worker::types::Part,
     };
     #[cfg(target_family = "wasm")]
     pub use crate::entry::{handle, take, take_several};

@@ -90,8 +90,9 @@ fn fetch(signature: &Signature) -> Result<TokenStream> {
                 parts: ::std::vec::Vec<::pairway::__private::Part>,
                 text: ::std::string::String,
                 bytes: ::std::vec::Vec<u8>,
+                room: u32,
             ) {
-                ::pairway::__private::take_several(parts, &text, &bytes, __pairway_fetch);
+                ::pairway::__private::take_several(parts, &text, &bytes, room, __pairway_fetch);
             }
         }
         #[cfg(target_family = "wasm")]

@@ -5,8 +5,8 @@
 mod wasm;
 #[cfg(target_family = "wasm")]
 pub(crate) use wasm::{
-    Object, Socket, cancel, check_object_id, connect, event, fetch, fetch_object, new_object_id,
-    now, object_id, pair, respond, start_timer, unix_time_ms, var,
+    Object, Socket, answers, cancel, check_object_id, connect, event, fetch, fetch_object,
+    new_object_id, now, object_id, pair, respond, start_timer, unix_time_ms, var,
 };
 
 #[cfg(not(target_family = "wasm"))]

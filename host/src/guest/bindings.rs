@@ -14,6 +14,7 @@ pub(super) mod messaging {
     wasmtime::component::bindgen!({
         path: "../wit",
         world: "messaging",
+        with: { "pairway:worker/types": super::pairway::worker::types },
         exports: { default: async },
     });
 }

@@ -9,6 +9,7 @@ use bytes::Bytes;
 use rustc_hash::FxHashMap;
 
 use super::journal::Journal;
+use super::promise::{Promise, Route};
 use super::request::{Answer, Reply, Request, Token};
 use crate::config::Limits;
 use crate::outbound::{Connect, Fetch};
@@ -88,13 +89,6 @@ pub(crate) enum Staged {
     },
 }
 
-/// A socket that takes messages, and the connection to which they go.
-#[derive(Debug)]
-pub(crate) struct Route {
-    pub(crate) end: Arc<End>,
-    pub(crate) outbox: Arc<Outbox>,
-}
-
 /// What a turn has asked for, in order.
 #[derive(Debug, Default)]
 pub(crate) struct Effects {
@@ -116,6 +110,8 @@ pub(crate) struct Effects {
     /// The socket that was sent on last, and its connection: what holds for it at the first message of a turn holds
     /// for the others, until the worker itself closes it.
     pub(crate) route: Option<Route>,
+    /// Room for answers.
+    pub(crate) promise: Promise,
     /// Sockets whose connection could not take all that the turn sent.
     pub(crate) refused: FxHashMap<SocketId, (Arc<End>, Arc<Outbox>)>,
 }

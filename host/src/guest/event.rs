@@ -3,10 +3,9 @@
 use wasmtime::component::Resource;
 
 use super::bindings::exports::pairway::worker::events as wit;
-use super::bindings::messaging::exports::pairway::worker::messages::Part;
 use super::bindings::pairway;
 use super::bindings::pairway::worker::types::{
-    CloseInfo as WitCloseInfo, ErrorParam, MessageParam,
+    CloseInfo as WitCloseInfo, ErrorParam, MessageParam, Part,
 };
 use super::request::{Answer, Reply, Request, Token};
 use super::store::Handle;

@@ -177,7 +177,10 @@ impl Instance {
                 let direct = direct.iter().map(|message| (direct_socket, *message));
                 let Several { parts, text, bytes } =
                     Several::of(waiting.iter().copied().chain(direct));
-                let call = export.call_take_several(store, &parts, &text, &bytes);
+                let room = store
+                    .data_mut()
+                    .promise(parts.iter().map(|part| part.socket));
+                let call = export.call_take_several(store, &parts, &text, &bytes, room);
                 budget::within(millis(wall_ms), std::pin::pin!(call)).await
             }
         };

@@ -12,6 +12,7 @@ mod instance;
 mod journal;
 mod log;
 mod memory;
+mod promise;
 mod request;
 mod store;
 

@@ -1,5 +1,6 @@
 //! Owns the host behind the bindings: translates and delegates, and decides nothing.
 
+pub(crate) mod answers;
 mod error;
 mod object;
 mod socket;
@@ -21,6 +22,7 @@ use error::error;
 use http::RequestParam;
 
 pub(crate) fn respond(id: u64, response: Response) -> Result<()> {
+    answers::flush();
     let response = http::Response {
         status: response.status,
         headers: response.headers,
@@ -94,6 +96,7 @@ pub(crate) fn event(event: exports::Event) -> Event {
 
 /// Returns the token of the operation.
 pub(crate) fn fetch(request: &Request) -> Result<u64> {
+    answers::flush();
     let headers: Vec<_> = request.headers.iter().collect();
     http::fetch(parameter(request, &headers)).map_err(error)
 }

@@ -2,7 +2,7 @@
 
 use super::super::{List, Payload, Rows};
 use super::error::error;
-use super::{Socket, parameter};
+use super::{Socket, answers, parameter};
 use crate::bindings::pairway::worker::{objects, sockets, state, storage};
 use crate::error::Result;
 use crate::request::Request;
@@ -40,6 +40,7 @@ impl Object {
         except: &[u64],
         payload: Payload<'_>,
     ) -> Result<u32> {
+        answers::flush();
         state::broadcast(state::Recipients { tag, except }, payload.into()).map_err(error)
     }
 
@@ -194,6 +195,7 @@ pub(crate) fn check_object_id(namespace: &str, text: &str) -> Result<String> {
 
 /// Returns the token of the operation.
 pub(crate) fn fetch_object(namespace: &str, id: &str, request: &Request) -> Result<u64> {
+    answers::flush();
     let headers: Vec<_> = request.headers.iter().collect();
     objects::fetch(namespace, id, parameter(request, &headers)).map_err(error)
 }

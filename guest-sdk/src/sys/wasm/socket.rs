@@ -1,6 +1,7 @@
 //! Owns the handle of a socket, over the bindings.
 
 use super::super::{Connect, KeepAlive, Payload, UpgradeRequest};
+use super::answers;
 use super::error::error;
 use crate::bindings::pairway::worker::types::{
     Error as WitError, MessageParam, ReadyState as WitState,
@@ -37,11 +38,16 @@ impl Socket {
     }
 
     pub(crate) fn send(&self, payload: Payload<'_>) -> Result<()> {
+        answers::flush();
         self.0.send(payload.into()).map_err(error)
     }
 
     /// [`Self::send`] where the id is known: the host finds an accepted socket more cheaply by it than by the handle.
     pub(crate) fn send_by_id(&self, id: u64, payload: Payload<'_>) -> Result<()> {
+        if answers::put(id, payload) {
+            return Ok(());
+        }
+        answers::flush();
         match sockets::send(id, payload.into()) {
             // Also the answer for a socket that is over, of which the handle knows more.
             Err(WitError::NotAccepted) => self.send(payload),
@@ -50,6 +56,7 @@ impl Socket {
     }
 
     pub(crate) fn close(&self, code: Option<u16>, reason: Option<&str>) -> Result<()> {
+        answers::flush();
         self.0.close(code, reason).map_err(error)
     }
 
@@ -75,18 +82,22 @@ impl Socket {
     }
 
     pub(crate) fn buffered_amount(&self) -> u64 {
+        answers::flush();
         self.0.buffered_amount()
     }
 
     pub(crate) fn is_writable(&self) -> bool {
+        answers::flush();
         self.0.is_writable()
     }
 
     pub(crate) fn pause(&self) {
+        answers::flush();
         self.0.pause();
     }
 
     pub(crate) fn resume(&self) {
+        answers::flush();
         self.0.resume();
     }
 
@@ -138,6 +149,7 @@ pub(crate) fn pair() -> Result<(Socket, Socket)> {
 }
 
 pub(crate) fn connect(connect: Connect<'_>) -> Result<Socket> {
+    answers::flush();
     let options = sockets::ConnectOptions {
         protocols: connect.protocols,
         headers: connect.headers,

@@ -9,6 +9,7 @@ use super::{GuestState, WitError};
 use crate::config::size;
 use crate::guest::effects::Staged;
 use crate::guest::journal::Change;
+use crate::guest::promise::Promise;
 use crate::guest::store::Handle;
 use crate::outbound::Refusal;
 use crate::socket::End;
@@ -78,6 +79,7 @@ impl GuestState {
         let link = end.on_close(&body).map_err(|_| WitError::NotAccepted)?;
         let end = Arc::clone(end);
         self.effects.route = None;
+        self.effects.promise = Promise::default();
         if link.is_some() && end.is_durable() {
             self.effects.journal.note(Change::Closed(Arc::clone(&end)));
         }

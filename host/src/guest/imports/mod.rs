@@ -5,6 +5,7 @@ mod ends;
 mod http;
 mod objects;
 mod send;
+mod several;
 mod sockets;
 mod state;
 mod storage;

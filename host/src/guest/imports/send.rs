@@ -9,9 +9,10 @@ use wasmtime::StoreContextMut;
 use wasmtime::component::{ComponentType, Lift, Linker, Resource, WasmList, WasmStr};
 
 use super::wit::types::MessageResult;
-use super::{GuestState, WitError};
-use crate::config::size;
-use crate::guest::effects::{Route, Staged};
+use super::{GuestState, WitError, several};
+use crate::config::{Limits, size};
+use crate::guest::effects::{Effects, Staged};
+use crate::guest::promise::Route;
 use crate::guest::store::Handle;
 use crate::socket::codec::{self, Format, Role};
 use crate::socket::end::Link;
@@ -53,6 +54,7 @@ pub(super) fn link(linker: &mut Linker<GuestState>) -> wasmtime::Result<()> {
             }
         },
     )?;
+    several::link(&mut sockets)?;
     linker.allow_shadowing(false);
     Ok(())
 }
@@ -99,7 +101,7 @@ fn send(
 }
 
 /// What [`stage`] made of a message.
-enum Encoded {
+pub(super) enum Encoded {
     Frame(Arc<Outbox>),
     Message(Arc<End>, crate::socket::Message),
     Dropped,
@@ -107,7 +109,7 @@ enum Encoded {
 }
 
 /// Encode a message for where its end leads to.
-fn stage(end: &End, message: MessageRef<'_>, frames: &mut Vec<u8>) -> Encoded {
+pub(super) fn stage(end: &End, message: MessageRef<'_>, frames: &mut Vec<u8>) -> Encoded {
     let link = match end.on_send() {
         Err(_) => return Encoded::Refused(WitError::NotAccepted),
         Ok((SendVerdict::TooEarly, _)) => return Encoded::Refused(WitError::Connecting),
@@ -128,6 +130,49 @@ fn stage(end: &End, message: MessageRef<'_>, frames: &mut Vec<u8>) -> Encoded {
     }
 }
 
+/// Stage what was encoded behind `from`, unless the socket's outbox, or the turn, is full.
+pub(super) fn finish(
+    effects: &mut Effects,
+    limits: &Limits,
+    end: Arc<End>,
+    encoded: Encoded,
+    from: usize,
+) -> wasmtime::Result<Result<(), WitError>> {
+    let hard = size(limits.outbox_hard_bytes);
+    let staged = effects.staged_bytes(end.id());
+    let room = size(limits.turn_bytes).saturating_sub(effects.total_bytes());
+    // One message larger than the bounds is taken by an empty outbox, and as the first of a turn.
+    let is_first = effects.total_bytes() == 0;
+    let is_full = |before: usize, bytes: usize| {
+        (before > 0 && before + bytes > hard) || (!is_first && bytes > room)
+    };
+    match encoded {
+        Encoded::Frame(outbox) => {
+            let before = outbox.buffered() + staged;
+            if is_full(before, effects.frames.len() - from) {
+                effects.frames.truncate(from);
+                effects.refused.insert(end.id(), (end, outbox));
+                return Ok(Err(WitError::OutboxFull(before as u64)));
+            }
+            effects.stage_frames(end.id(), &outbox, from, limits)?;
+            effects.route = Some(Route { end, outbox });
+        }
+        Encoded::Message(peer, message) => {
+            let before = peer.waiting_bytes() + staged;
+            if is_full(before, message.cost()) {
+                end.want_drain();
+                return Ok(Err(WitError::OutboxFull(before as u64)));
+            }
+            effects.count(end.id(), message.cost());
+            let staged = Staged::Message { to: peer, message };
+            effects.stage(staged, limits)?;
+        }
+        Encoded::Dropped => {}
+        Encoded::Refused(error) => return Ok(Err(error)),
+    }
+    Ok(Ok(()))
+}
+
 impl GuestState {
     /// The way of the message before, if it went over this socket.
     fn take_route(&mut self, socket: SocketId) -> Option<Route> {
@@ -146,47 +191,13 @@ impl GuestState {
         self.finish_send(end, encoded, from)
     }
 
-    /// Stage what was encoded behind `from`, unless the socket's outbox, or the turn, is full.
     fn finish_send(
         &mut self,
         end: Arc<End>,
         encoded: Encoded,
         from: usize,
     ) -> wasmtime::Result<Result<(), WitError>> {
-        let limits = &self.host.limits;
-        let hard = size(limits.outbox_hard_bytes);
-        let staged = self.effects.staged_bytes(end.id());
-        let room = size(limits.turn_bytes).saturating_sub(self.effects.total_bytes());
-        // One message larger than the bounds is taken by an empty outbox, and as the first of a turn.
-        let is_first = self.effects.total_bytes() == 0;
-        let is_full = |before: usize, bytes: usize| {
-            (before > 0 && before + bytes > hard) || (!is_first && bytes > room)
-        };
-        match encoded {
-            Encoded::Frame(outbox) => {
-                let before = outbox.buffered() + staged;
-                if is_full(before, self.effects.frames.len() - from) {
-                    self.effects.frames.truncate(from);
-                    self.effects.refused.insert(end.id(), (end, outbox));
-                    return Ok(Err(WitError::OutboxFull(before as u64)));
-                }
-                self.effects.stage_frames(end.id(), &outbox, from, limits)?;
-                self.effects.route = Some(Route { end, outbox });
-            }
-            Encoded::Message(peer, message) => {
-                let before = peer.waiting_bytes() + staged;
-                if is_full(before, message.cost()) {
-                    end.want_drain();
-                    return Ok(Err(WitError::OutboxFull(before as u64)));
-                }
-                self.effects.count(end.id(), message.cost());
-                let staged = Staged::Message { to: peer, message };
-                self.effects.stage(staged, limits)?;
-            }
-            Encoded::Dropped => {}
-            Encoded::Refused(error) => return Ok(Err(error)),
-        }
-        Ok(Ok(()))
+        finish(&mut self.effects, &self.host.limits, end, encoded, from)
     }
 
     /// Encode a message once for all of these ends that take it and have room, but for each way in which it stands on

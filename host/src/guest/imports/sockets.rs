@@ -1,4 +1,4 @@
-//! Owns the imports of `wit/sockets.wit`, but for `send`.
+//! Owns the imports of `wit/sockets.wit`, but for those that send.
 
 use std::sync::Arc;
 
@@ -9,8 +9,8 @@ use super::wit::sockets::{
     AcceptOptions, ConnectOptions, Host, HostWebSocket, KeepAlive as WitKeepAlive,
     ReadyState as WitReadyState, UpgradeRequest,
 };
-use super::wit::types::MessageResult;
-use super::{GuestState, WitError, send};
+use super::wit::types::{MessageResult, Part};
+use super::{GuestState, WitError, send, several};
 use crate::config::size;
 use crate::guest::effects::Staged;
 use crate::guest::journal::Change;
@@ -187,6 +187,14 @@ impl Host for GuestState {
             Some(end) => self.send_copied(end, &message),
             None => Ok(Err(WitError::NotAccepted)),
         }
+    }
+
+    fn send_several(&mut self, parts: Vec<Part>, text: String, bytes: Vec<u8>) -> Refusable<u32> {
+        // Shadowed, too.
+        let mut effects = std::mem::take(&mut self.effects);
+        let sent = several::send_several(self, &mut effects, &parts, (&text, &bytes));
+        self.effects = effects;
+        sent
     }
 
     fn broadcast(&mut self, to: Vec<SocketId>, message: MessageResult) -> wasmtime::Result<u32> {
