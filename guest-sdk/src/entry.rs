@@ -2,7 +2,7 @@
 //! is `testing`.
 
 use crate::bindings::exports::pairway::worker::events as exports;
-use crate::bindings::pairway::worker::types::Part;
+use crate::bindings::pairway::worker::types::Run;
 use crate::class::Class;
 use crate::env::{Context, Env};
 use crate::instance::Instance;
@@ -36,13 +36,21 @@ pub fn take(socket: u64, message: Message, fetch: FetchFn) {
 }
 
 /// Take several messages: one turn.
-pub fn take_several(parts: Vec<Part>, text: &str, bytes: &[u8], room: u32, fetch: FetchFn) {
-    answers::expect(parts.iter().map(|part| part.socket), room);
-    let (mut text, mut bytes) = (text, bytes);
-    let events = parts.into_iter().map(|part| {
-        let length = usize::try_from(part.length).unwrap_or(usize::MAX);
-        // The host has counted well.
-        let message = if part.is_text {
+pub fn take_several(
+    runs: &[Run],
+    lengths: &[u32],
+    (mut text, mut bytes): (&str, &[u8]),
+    room: u32,
+    fetch: FetchFn,
+) {
+    answers::expect(runs.iter().map(|run| run.socket), room);
+    // The host has counted well.
+    let each = runs
+        .iter()
+        .flat_map(|run| iter::repeat_n(run, run.messages as usize));
+    let events = each.zip(lengths).map(|(run, length)| {
+        let length = *length as usize;
+        let message = if run.is_text {
             let (own, rest) = text.split_at_checked(length).unwrap_or((text, ""));
             text = rest;
             Message::Text(own.to_owned())
@@ -51,7 +59,7 @@ pub fn take_several(parts: Vec<Part>, text: &str, bytes: &[u8], room: u32, fetch
             bytes = rest;
             Message::Binary(own.to_vec())
         };
-        Event::Message(part.socket, message)
+        Event::Message(run.socket, message)
     });
     run(events, fetch);
     answers::flush();

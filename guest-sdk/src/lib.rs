@@ -85,7 +85,7 @@ pub mod __private {
         self, export_worker,
         exports::pairway::worker::events::{Event, Guest},
         exports::pairway::worker::messages::Guest as MessagesGuest,
-        pairway::worker::types::Part,
+        pairway::worker::types::Run,
     };
     #[cfg(target_family = "wasm")]
     pub use crate::entry::{handle, take, take_several};

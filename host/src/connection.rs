@@ -78,6 +78,9 @@ impl Connection {
         limits: Arc<Limits>,
         counters: Arc<Counters>,
     ) -> Self {
+        if let Some(wire) = stream.wire() {
+            outbox.attach(wire);
+        }
         let decoder = Decoder::new(outbox.role(), size(limits.message_bytes), inflater);
         Self {
             stream,
@@ -156,7 +159,12 @@ impl Connection {
         if Watch::keep(&mut self.watch, wake.keep_alive) {
             self.poll_watch(cx)?;
         }
-        self.poll_write(cx)?;
+        if !self.pending.is_empty() || self.is_unflushed {
+            self.poll_write(cx)?;
+            if self.pending.is_empty() {
+                self.outbox.all_written();
+            }
+        }
         self.set_deadline(wake.refused);
         if self.is_done() || self.order > order_before {
             // The caller sees what there is to do.
@@ -167,7 +175,7 @@ impl Connection {
         {
             return Poll::Ready(Ok(Input::TimedOut));
         }
-        if !self.may_read() {
+        if !self.may_read() || self.waits_for_turn(cx) {
             return Poll::Pending;
         }
         let mut work = Work::take();
@@ -204,8 +212,7 @@ impl Connection {
                 Silence::Ping if self.order == Order::GoOn => {
                     let mut ping = Vec::new();
                     codec::ping(self.outbox.role(), &mut ping);
-                    self.outbox.own(ping.len());
-                    self.pending.push(&ping);
+                    self.outbox.push(&ping);
                     self.counters.pings.add(1);
                 }
                 // The close handshake has a deadline of its own.
@@ -229,6 +236,13 @@ impl Connection {
             return false;
         }
         !self.is_held()
+    }
+
+    /// What was read last is on its way into a turn, and more is there to read: the task is woken when it may.
+    fn waits_for_turn(&self, cx: &mut Context<'_>) -> bool {
+        // Most often nothing comes before the answer, so that being woken for the turn would be in vain.
+        self.end.is_gathered()
+            && (self.stream.poll_readable(cx).is_pending() || self.end.await_turn())
     }
 
     /// More waits for the worker than is to be kept.
@@ -354,6 +368,7 @@ impl Connection {
 
 impl Drop for Connection {
     fn drop(&mut self) {
+        self.outbox.gone();
         self.counters.unfinished_bytes_live.sub(self.unfinished);
     }
 }

@@ -231,7 +231,7 @@ impl Server {
                 tracing::debug!(%peer, "options of the connection: {error}");
             }
             let stream = match tls {
-                None => Stream::Tcp(stream),
+                None => Stream::Tcp(Arc::new(stream)),
                 Some(tls) => match tls.accept(stream).await {
                     Ok(stream) => stream,
                     Err(error) => {

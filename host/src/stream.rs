@@ -3,15 +3,18 @@
 
 use std::io::{self, IoSlice};
 use std::pin::Pin;
+use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 use rustix::io::retry_on_intr;
-use rustix::net::{RecvFlags, SendFlags, recv};
+use rustix::net::{RecvFlags, SendFlags, Shutdown, recv};
 use socket2::{SockRef, TcpKeepalive};
 use tokio::io::{AsyncRead, AsyncWrite, Interest, ReadBuf};
 use tokio::net::TcpStream;
 use tokio_rustls::{client, server};
+
+use crate::socket::outbox::Wire;
 
 /// Set a fresh connection up: small frames must not wait for the acknowledgement of the ones before, and a peer whose
 /// machine is gone must be noticed, though nothing is sent to it.
@@ -40,7 +43,8 @@ pub(crate) fn tune(stream: &TcpStream, keep_alive: Duration) -> io::Result<()> {
 /// stream waits for the peer to read, and needs a time limit.
 #[derive(Debug)]
 pub(crate) enum Stream {
-    Tcp(TcpStream),
+    /// Shared with whoever may write to it when its connection has nothing to write.
+    Tcp(Arc<TcpStream>),
     /// TLS, and the peer is the client.
     TlsServer(Box<server::TlsStream<TcpStream>>),
     /// TLS, and the peer is the server.
@@ -56,6 +60,22 @@ impl Stream {
         }
     }
 
+    /// The way to the operating system, if nothing but the bytes goes over it.
+    pub(crate) fn wire(&self) -> Option<Arc<dyn Wire>> {
+        match self {
+            Self::Tcp(stream) => Some(Arc::<TcpStream>::clone(stream)),
+            Self::TlsServer(_) | Self::TlsClient(_) => None,
+        }
+    }
+
+    /// Have the task woken when there is something to read. Ready if there is, or if only reading tells.
+    pub(crate) fn poll_readable(&self, cx: &mut Context<'_>) -> Poll<()> {
+        match self {
+            Self::Tcp(stream) => stream.poll_read_ready(cx).map(drop),
+            Self::TlsServer(_) | Self::TlsClient(_) => Poll::Ready(()),
+        }
+    }
+
     /// Write at once what the operating system takes, without waiting and without being woken later.
     ///
     /// # Errors
@@ -63,7 +83,7 @@ impl Stream {
     /// `WouldBlock` if it takes nothing now, and always for TLS, whose writing needs a task to wake.
     pub(crate) fn try_write(&self, bytes: &[u8]) -> io::Result<usize> {
         match self {
-            Self::Tcp(stream) => stream.try_io(Interest::WRITABLE, || send(stream, bytes)),
+            Self::Tcp(stream) => stream.try_write(bytes),
             Self::TlsServer(_) | Self::TlsClient(_) => Err(io::ErrorKind::WouldBlock.into()),
         }
     }
@@ -121,11 +141,17 @@ fn send(stream: &TcpStream, bytes: &[u8]) -> io::Result<usize> {
     })?)
 }
 
-/// The same call on whichever stream it is.
+impl Wire for TcpStream {
+    fn try_write(&self, bytes: &[u8]) -> io::Result<usize> {
+        self.try_io(Interest::WRITABLE, || send(self, bytes))
+    }
+}
+
+/// The same call on whichever TLS stream it is.
 macro_rules! on_each {
-    ($stream:expr, $inner:ident => $call:expr) => {
+    ($stream:expr, $tcp:pat => $plain:expr, $inner:ident => $call:expr) => {
         match $stream {
-            Stream::Tcp($inner) => $call,
+            Stream::Tcp($tcp) => $plain,
             Stream::TlsServer($inner) => $call,
             Stream::TlsClient($inner) => $call,
         }
@@ -168,7 +194,7 @@ impl AsyncWrite for Stream {
             // The cheaper call, and most often there is one.
             (Self::Tcp(stream), [buf]) => poll_send(stream, cx, || send(stream, buf)),
             (Self::Tcp(stream), bufs) => poll_send(stream, cx, || {
-                Ok(retry_on_intr(|| rustix::io::writev(&*stream, bufs))?)
+                Ok(retry_on_intr(|| rustix::io::writev(&**stream, bufs))?)
             }),
             (Self::TlsServer(stream), bufs) => Pin::new(stream).poll_write_vectored(cx, bufs),
             (Self::TlsClient(stream), bufs) => Pin::new(stream).poll_write_vectored(cx, bufs),
@@ -176,14 +202,18 @@ impl AsyncWrite for Stream {
     }
 
     fn is_write_vectored(&self) -> bool {
-        on_each!(self, inner => inner.is_write_vectored())
+        on_each!(self, _ => true, inner => inner.is_write_vectored())
     }
 
     fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        on_each!(self.get_mut(), inner => Pin::new(inner).poll_flush(cx))
+        on_each!(self.get_mut(), _ => Poll::Ready(Ok(())), inner => Pin::new(inner).poll_flush(cx))
     }
 
     fn poll_shutdown(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        on_each!(self.get_mut(), inner => Pin::new(inner).poll_shutdown(cx))
+        on_each!(
+            self.get_mut(),
+            stream => Poll::Ready(Ok(rustix::net::shutdown(&*stream, Shutdown::Write)?)),
+            inner => Pin::new(inner).poll_shutdown(cx)
+        )
     }
 }

@@ -87,12 +87,13 @@ fn fetch(signature: &Signature) -> Result<TokenStream> {
             }
 
             fn take_several(
-                parts: ::std::vec::Vec<::pairway::__private::Part>,
+                runs: ::std::vec::Vec<::pairway::__private::Run>,
+                lengths: ::std::vec::Vec<u32>,
                 text: ::std::string::String,
                 bytes: ::std::vec::Vec<u8>,
                 room: u32,
             ) {
-                ::pairway::__private::take_several(parts, &text, &bytes, room, __pairway_fetch);
+                ::pairway::__private::take_several(&runs, &lengths, (&text, &bytes), room, __pairway_fetch);
             }
         }
         #[cfg(target_family = "wasm")]

@@ -5,7 +5,7 @@ use wasmtime::component::Resource;
 use super::bindings::exports::pairway::worker::events as wit;
 use super::bindings::pairway;
 use super::bindings::pairway::worker::types::{
-    CloseInfo as WitCloseInfo, ErrorParam, MessageParam, Part,
+    CloseInfo as WitCloseInfo, ErrorParam, MessageParam, Run,
 };
 use super::request::{Answer, Reply, Request, Token};
 use super::store::Handle;
@@ -196,7 +196,8 @@ pub(super) fn wit_message(socket: SocketId, message: MessageRef<'_>) -> wit::Eve
 /// Several messages as `messages.take-several` has them.
 #[derive(Debug)]
 pub(super) struct Several {
-    pub(super) parts: Vec<Part>,
+    pub(super) runs: Vec<Run>,
+    pub(super) lengths: Vec<u32>,
     pub(super) text: String,
     pub(super) bytes: Vec<u8>,
 }
@@ -213,21 +214,37 @@ impl Several {
             }
         }
         let mut several = Self {
-            parts: Vec::with_capacity(messages.size_hint().0),
+            runs: Vec::new(),
+            lengths: Vec::with_capacity(messages.size_hint().0),
             text: String::with_capacity(text),
             bytes: Vec::with_capacity(bytes),
         };
         for (socket, message) in messages {
-            match message {
-                MessageRef::Text(text) => several.text.push_str(text),
-                MessageRef::Binary(bytes) => several.bytes.extend_from_slice(bytes),
-            }
-            several.parts.push(Part {
-                socket,
-                is_text: matches!(message, MessageRef::Text(_)),
-                length: u32::try_from(message.bytes().len()).expect("a batch is small"),
-            });
+            several.push(socket, message);
         }
         several
+    }
+
+    fn push(&mut self, socket: SocketId, message: MessageRef<'_>) {
+        let is_text = match message {
+            MessageRef::Text(text) => {
+                self.text.push_str(text);
+                true
+            }
+            MessageRef::Binary(bytes) => {
+                self.bytes.extend_from_slice(bytes);
+                false
+            }
+        };
+        let length = u32::try_from(message.bytes().len()).expect("a batch is small");
+        self.lengths.push(length);
+        match self.runs.last_mut() {
+            Some(run) if (run.socket, run.is_text) == (socket, is_text) => run.messages += 1,
+            Some(_) | None => self.runs.push(Run {
+                socket,
+                is_text,
+                messages: 1,
+            }),
+        }
     }
 }

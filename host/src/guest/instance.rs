@@ -175,12 +175,14 @@ impl Instance {
             }
             None => {
                 let direct = direct.iter().map(|message| (direct_socket, *message));
-                let Several { parts, text, bytes } =
-                    Several::of(waiting.iter().copied().chain(direct));
-                let room = store
-                    .data_mut()
-                    .promise(parts.iter().map(|part| part.socket));
-                let call = export.call_take_several(store, &parts, &text, &bytes, room);
+                let Several {
+                    runs,
+                    lengths,
+                    text,
+                    bytes,
+                } = Several::of(waiting.iter().copied().chain(direct));
+                let room = store.data_mut().promise(runs.iter().map(|run| run.socket));
+                let call = export.call_take_several(store, &runs, &lengths, &text, &bytes, room);
                 budget::within(millis(wall_ms), std::pin::pin!(call)).await
             }
         };

@@ -53,7 +53,7 @@ impl Dialer {
         if target.is_tls() {
             self.secure(target, stream, time).await
         } else {
-            Ok(Stream::Tcp(stream))
+            Ok(Stream::Tcp(Arc::new(stream)))
         }
     }
 

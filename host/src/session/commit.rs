@@ -13,6 +13,8 @@ use crate::storage::Address;
 impl Session {
     /// Do what a turn has asked for, in its order.
     pub(super) fn commit(&self, live: &mut Live, own: Option<Own<'_>>) {
+        // Those of the turn before, if that was run under the same lock.
+        std::mem::take(&mut live.writes).write();
         let mut effects = std::mem::take(&mut live.instance.state().effects);
         if let Some(own) = own {
             own.take_frames(&mut effects);
@@ -25,6 +27,9 @@ impl Session {
         for staged in std::mem::take(&mut effects.staged) {
             self.apply(live, staged, &effects.frames);
         }
+        if !live.writes.is_empty() {
+            live.writes.are_of(std::mem::take(&mut effects.frames));
+        }
         // Only now, since what the turn did send counts: it may be all that is in the way.
         for (end, outbox) in effects.refused.into_values() {
             if outbox.refuse() {
@@ -35,7 +40,11 @@ impl Session {
 
     fn apply(&self, live: &mut Live, staged: Staged, frames: &[u8]) {
         match staged {
-            Staged::Frames { outbox, range, .. } => outbox.push(&frames[range]),
+            Staged::Frames { outbox, range, .. } => {
+                if !live.writes.add(&outbox, &range) {
+                    outbox.push(&frames[range]);
+                }
+            }
             Staged::Message { to, message } => {
                 to.arrive(Arrival::Message(message));
             }

@@ -119,6 +119,9 @@ impl Session {
         {
             self.settle(&mut life);
         }
+        let writes = life.take_writes();
+        drop(life);
+        writes.write();
         taken
     }
 }

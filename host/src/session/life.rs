@@ -7,6 +7,7 @@ use tokio::task::AbortHandle;
 use super::roster::Place;
 use crate::error::Fault;
 use crate::guest::{Direct, Event, Instance, Token};
+use crate::socket::outbox::Writes;
 use crate::socket::{SocketEvent, SocketId};
 
 #[derive(Debug)]
@@ -30,6 +31,8 @@ pub(super) struct Live {
     pub(super) gate: Option<AbortHandle>,
     /// Has the object hibernate once it is idle.
     pub(super) idle: Option<AbortHandle>,
+    /// Frames of turns that are still to be written.
+    pub(super) writes: Writes,
     /// Keeps the number of instances within its limit.
     pub(super) _place: Place,
 }
@@ -43,6 +46,16 @@ impl Drop for Live {
     }
 }
 
+impl Life {
+    /// What is to be written once others may have the session: the next turn need not wait for it.
+    pub(super) fn take_writes(&mut self) -> Writes {
+        match self {
+            Self::Live(live) => std::mem::take(&mut live.writes),
+            Self::Asleep | Self::Over => Writes::default(),
+        }
+    }
+}
+
 impl Live {
     pub(super) fn new(instance: Instance, place: Place) -> Self {
         Self {
@@ -52,6 +65,7 @@ impl Live {
             is_ready: false,
             gate: None,
             idle: None,
+            writes: Writes::default(),
             _place: place,
         }
     }

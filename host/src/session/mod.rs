@@ -216,7 +216,9 @@ impl Session {
                 return;
             }
             me.run(&mut life, batch, None, None).await;
+            let writes = life.take_writes();
             drop(life);
+            writes.write();
             tokio::task::consume_budget().await;
         }
     }

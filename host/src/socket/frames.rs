@@ -51,6 +51,13 @@ impl Frames {
         self.len += frame.len();
     }
 
+    /// Put frames before the others, of which nothing has been written.
+    pub(crate) fn push_front(&mut self, frames: &[u8]) {
+        debug_assert_eq!(self.written, 0, "the first piece cannot be moved back");
+        self.queue.push_front(Bytes::copy_from_slice(frames));
+        self.len += frames.len();
+    }
+
     /// Move what was copied behind what is shared, so that more can follow.
     fn seal(&mut self) {
         if !self.tail.is_empty() {

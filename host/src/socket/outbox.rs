@@ -1,8 +1,10 @@
 //! Owns what others have for a connection: frames to write and orders about its end. The connection's task
-//! holds the other side and is woken; nobody else touches the TCP stream.
+//! holds the other side and is woken. Nobody else touches the TCP stream, but for a turn to which it is lent.
+
+mod lend;
 
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Waker};
 
 use bytes::Bytes;
@@ -10,6 +12,9 @@ use bytes::Bytes;
 use super::codec::{self, Format, Role};
 use super::frames::Frames;
 use super::message::{CloseBody, MessageRef};
+
+use self::lend::Holder;
+pub(crate) use self::lend::{Wire, Writes};
 
 /// How far a connection is to go. Orders only grow.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -48,6 +53,9 @@ struct Inner {
     keep_alive: Option<KeepAlive>,
     waker: Option<Waker>,
     gone: bool,
+    holder: Holder,
+    /// `None` where writing takes more than that, as with TLS.
+    wire: Option<Arc<dyn Wire>>,
 }
 
 /// The outbox of one connection.
@@ -73,6 +81,8 @@ impl Outbox {
                 keep_alive: None,
                 waker: None,
                 gone: false,
+                holder: Holder::Task,
+                wire: None,
             }),
             buffered: AtomicUsize::new(0),
             soft,
@@ -124,11 +134,6 @@ impl Outbox {
         wake(inner);
     }
 
-    /// The task itself has queued bytes, behind everything that it has taken.
-    pub(crate) fn own(&self, bytes: usize) {
-        self.count(bytes);
-    }
-
     fn count(&self, bytes: usize) {
         let before = self.buffered.fetch_add(bytes, Ordering::Relaxed);
         if before + bytes > self.soft {
@@ -146,6 +151,12 @@ impl Outbox {
             return;
         }
         self.count(bytes);
+        if inner.is_lent() {
+            inner.frames.push(&own[from..]);
+            own.truncate(from);
+            return;
+        }
+        inner.holder = Holder::Task;
         if !inner.frames.is_empty() {
             own.splice(from..from, inner.frames.take_bytes());
         }
@@ -210,11 +221,21 @@ impl Outbox {
             Some(waker) => waker.clone_from(cx.waker()),
             none => *none = Some(cx.waker().clone()),
         }
-        if !inner.frames.is_empty() {
+        let order = if !inner.is_lent() {
             pending.append(&mut inner.frames);
-        }
+            inner.holder = match pending.is_empty() {
+                true => Holder::Nobody,
+                false => Holder::Task,
+            };
+            inner.order
+        } else if inner.order == Order::Drop {
+            Order::Drop
+        } else {
+            // What the turn writes goes before what was queued for the end.
+            Order::GoOn
+        };
         Wake {
-            order: inner.order,
+            order,
             refused: self.refused.load(Ordering::Relaxed),
             keep_alive: inner.keep_alive,
         }
@@ -232,7 +253,8 @@ impl Outbox {
         inner.gone = true;
         inner.frames = Frames::default();
         inner.waker = None;
-        drop(inner);
+        inner.wire = None;
+        inner.holder = Holder::Task;
         self.buffered.store(0, Ordering::Relaxed);
     }
 }

@@ -4,8 +4,8 @@
 
 use super::super::Payload;
 use crate::bindings::pairway::worker::sockets;
-use crate::bindings::pairway::worker::types::Part;
-use std::cell::RefCell;
+use crate::bindings::pairway::worker::types::Run;
+use std::cell::{Cell, RefCell};
 use std::mem;
 
 /// A longer message is not copied.
@@ -16,6 +16,8 @@ const MESSAGE_COST: usize = 16;
 const KEPT_BYTES: usize = 32 * 1024;
 
 thread_local! {
+    /// Whether answers are put together. What is below is not touched where they are not.
+    static IS_OPEN: Cell<bool> = const { Cell::new(false) };
     static ANSWERS: RefCell<Answers> = const { RefCell::new(Answers::new()) };
 }
 
@@ -26,7 +28,8 @@ struct Answers {
     sockets: Vec<u64>,
     /// The one that was sent on last: the next answer is most often for it or the one behind it.
     at: usize,
-    parts: Vec<Part>,
+    runs: Vec<Run>,
+    lengths: Vec<u32>,
     text: String,
     bytes: Vec<u8>,
 }
@@ -37,7 +40,8 @@ impl Answers {
             room: 0,
             sockets: Vec::new(),
             at: 0,
-            parts: Vec::new(),
+            runs: Vec::new(),
+            lengths: Vec::new(),
             text: String::new(),
             bytes: Vec::new(),
         }
@@ -52,15 +56,25 @@ impl Answers {
             return false;
         };
         self.room -= cost;
-        match payload {
-            Payload::Text(text) => self.text.push_str(text),
-            Payload::Binary(bytes) => self.bytes.extend_from_slice(bytes),
+        let is_text = match payload {
+            Payload::Text(text) => {
+                self.text.push_str(text);
+                true
+            }
+            Payload::Binary(bytes) => {
+                self.bytes.extend_from_slice(bytes);
+                false
+            }
+        };
+        self.lengths.push(length);
+        match self.runs.last_mut() {
+            Some(run) if (run.socket, run.is_text) == (socket, is_text) => run.messages += 1,
+            _ => self.runs.push(Run {
+                socket,
+                is_text,
+                messages: 1,
+            }),
         }
-        self.parts.push(Part {
-            socket,
-            is_text: matches!(payload, Payload::Text(_)),
-            length,
-        });
         true
     }
 
@@ -84,48 +98,48 @@ impl Answers {
 
 /// The host has promised room for answers to these sockets.
 pub(crate) fn expect(sockets: impl Iterator<Item = u64>, room: u32) {
+    if room == 0 {
+        return;
+    }
+    IS_OPEN.set(true);
     ANSWERS.with_borrow_mut(|answers| {
         answers.room = usize::try_from(room).unwrap_or(0);
         answers.sockets.clear();
-        if room > 0 {
-            answers.sockets.extend(sockets);
-            answers.sockets.dedup();
-        }
+        answers.sockets.extend(sockets);
+        answers.sockets.dedup();
         answers.at = 0;
     });
 }
 
 /// Put an answer to the others. False if it has to be sent at once.
 pub(super) fn put(socket: u64, payload: Payload<'_>) -> bool {
-    ANSWERS.with_borrow_mut(|answers| answers.put(socket, payload))
+    IS_OPEN.get() && ANSWERS.with_borrow_mut(|answers| answers.put(socket, payload))
 }
 
 /// Send what was put together: before anything that stands behind it, and at the end of the turn. What the turn still
 /// sends is sent at once.
 pub(crate) fn flush() {
-    let taken = ANSWERS.with_borrow_mut(|answers| {
-        answers.room = 0;
-        (!answers.parts.is_empty()).then(|| {
-            (
-                mem::take(&mut answers.parts),
-                mem::take(&mut answers.text),
-                mem::take(&mut answers.bytes),
-            )
-        })
-    });
-    let Some((mut parts, mut text, mut bytes)) = taken else {
-        return;
-    };
-    // One that is not taken has found its socket closed by the peer, as any message may.
-    let _taken = sockets::send_several(&parts, &text, &bytes)
-        .expect("the lengths are those of the contents");
-    if text.capacity() + bytes.capacity() > KEPT_BYTES {
+    if !IS_OPEN.replace(false) {
         return;
     }
-    parts.clear();
-    text.clear();
-    bytes.clear();
-    ANSWERS.with_borrow_mut(|answers| {
-        (answers.parts, answers.text, answers.bytes) = (parts, text, bytes);
-    });
+    let mut answers = ANSWERS.replace(Answers::new());
+    if answers.runs.is_empty() {
+        return;
+    }
+    let sent = sockets::send_several(
+        &answers.runs,
+        &answers.lengths,
+        &answers.text,
+        &answers.bytes,
+    );
+    // One that is not taken has found its socket closed by the peer, as any message may.
+    let _taken = sent.expect("the lengths are those of the contents");
+    if answers.text.capacity() + answers.bytes.capacity() > KEPT_BYTES {
+        return;
+    }
+    answers.runs.clear();
+    answers.lengths.clear();
+    answers.text.clear();
+    answers.bytes.clear();
+    ANSWERS.set(answers);
 }

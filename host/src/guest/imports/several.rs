@@ -4,7 +4,7 @@ use wasmtime::StoreContextMut;
 use wasmtime::component::{LinkerInstance, WasmList, WasmStr};
 
 use super::send::{finish, stage};
-use super::wit::types::Part;
+use super::wit::types::Run;
 use super::{GuestState, WitError};
 use crate::config::size;
 use crate::guest::effects::Effects;
@@ -23,12 +23,13 @@ pub(super) fn link(sockets: &mut LinkerInstance<'_, GuestState>) -> wasmtime::Re
     sockets.func_wrap(
         "send-several",
         |mut store: StoreContextMut<'_, GuestState>,
-         (parts, text, bytes): (Vec<Part>, WasmStr, WasmList<u8>)| {
+         (runs, lengths, text, bytes): (Vec<Run>, WasmList<u32>, WasmStr, WasmList<u8>)| {
             // Taken out while guest memory is borrowed from the same store.
             let mut effects = std::mem::take(&mut store.data_mut().effects);
             let sent = text.to_str(&store).and_then(|text| {
+                let shape = (&runs[..], lengths.as_le_slice(&store));
                 let contents = (&*text, bytes.as_le_slice(&store));
-                send_several(store.data(), &mut effects, &parts, contents)
+                send_several(store.data(), &mut effects, shape, contents)
             });
             store.data_mut().effects = effects;
             Ok((sent?,))
@@ -40,32 +41,32 @@ pub(super) fn link(sockets: &mut LinkerInstance<'_, GuestState>) -> wasmtime::Re
 pub(super) fn send_several(
     state: &GuestState,
     effects: &mut Effects,
-    parts: &[Part],
+    (runs, lengths): (&[Run], &[u32]),
     (mut text, mut bytes): (&str, &[u8]),
 ) -> Refusable<u32> {
-    if !are_lengths_of(parts, text, bytes) {
-        let text = "the lengths of the messages are not those of the contents".to_owned();
+    if !fit(runs, lengths, text, bytes) {
+        let text = "the runs, the lengths and the contents do not fit each other".to_owned();
         return Ok(Err(WitError::Other(text)));
     }
     let limits = &state.host.limits;
     let mut promise = std::mem::take(&mut effects.promise);
     let mut taken = 0;
-    for part in parts {
-        let message = if part.is_text {
-            let (own, rest) = text.split_at(part.length as usize);
+    for (run, length) in each(runs, lengths) {
+        let message = if run.is_text {
+            let (own, rest) = text.split_at(length);
             text = rest;
             MessageRef::Text(own)
         } else {
-            let (own, rest) = bytes.split_at(part.length as usize);
+            let (own, rest) = bytes.split_at(length);
             bytes = rest;
             MessageRef::Binary(own)
         };
         let from = effects.frames.len();
-        if let Some(route) = promise.take(part.socket, message.bytes().len()) {
+        if let Some(route) = promise.take(run.socket, length) {
             codec::message(route.outbox.format(), message, &mut effects.frames);
-            effects.stage_frames(part.socket, &route.outbox, from, limits)?;
+            effects.stage_frames(run.socket, &route.outbox, from, limits)?;
             taken += 1;
-        } else if let Some(end) = state.accepted(part.socket) {
+        } else if let Some(end) = state.accepted(run.socket) {
             let encoded = stage(&end, message, &mut effects.frames);
             taken += u32::from(finish(effects, limits, end, encoded, from)?.is_ok());
         }
@@ -73,17 +74,29 @@ pub(super) fn send_several(
     Ok(Ok(taken))
 }
 
-/// Whether the messages are all of the contents, and no text is cut within a character.
-fn are_lengths_of(parts: &[Part], text: &str, bytes: &[u8]) -> bool {
+/// Each message: its run, and its length.
+fn each<'a>(runs: &'a [Run], lengths: &'a [u32]) -> impl Iterator<Item = (&'a Run, usize)> {
+    let runs = runs
+        .iter()
+        .flat_map(|run| std::iter::repeat_n(run, run.messages as usize));
+    runs.zip(lengths.iter().map(|length| *length as usize))
+}
+
+/// Whether the runs have the lengths, and the messages are all of the contents, with no text cut within a character.
+fn fit(runs: &[Run], lengths: &[u32], text: &str, bytes: &[u8]) -> bool {
+    let messages: u64 = runs.iter().map(|run| u64::from(run.messages)).sum();
+    if messages != lengths.len() as u64 {
+        return false;
+    }
     let (mut text_end, mut bytes_end) = (0, 0);
-    for part in parts {
-        if part.is_text {
-            text_end += part.length as usize;
+    for (run, length) in each(runs, lengths) {
+        if run.is_text {
+            text_end += length;
             if !text.is_char_boundary(text_end) {
                 return false;
             }
         } else {
-            bytes_end += part.length as usize;
+            bytes_end += length;
         }
     }
     (text_end, bytes_end) == (text.len(), bytes.len())

@@ -9,7 +9,7 @@ use super::wit::sockets::{
     AcceptOptions, ConnectOptions, Host, HostWebSocket, KeepAlive as WitKeepAlive,
     ReadyState as WitReadyState, UpgradeRequest,
 };
-use super::wit::types::{MessageResult, Part};
+use super::wit::types::{MessageResult, Run};
 use super::{GuestState, WitError, send, several};
 use crate::config::size;
 use crate::guest::effects::Staged;
@@ -189,10 +189,16 @@ impl Host for GuestState {
         }
     }
 
-    fn send_several(&mut self, parts: Vec<Part>, text: String, bytes: Vec<u8>) -> Refusable<u32> {
+    fn send_several(
+        &mut self,
+        runs: Vec<Run>,
+        lengths: Vec<u32>,
+        text: String,
+        bytes: Vec<u8>,
+    ) -> Refusable<u32> {
         // Shadowed, too.
         let mut effects = std::mem::take(&mut self.effects);
-        let sent = several::send_several(self, &mut effects, &parts, (&text, &bytes));
+        let sent = several::send_several(self, &mut effects, (&runs, &lengths), (&text, &bytes));
         self.effects = effects;
         sent
     }

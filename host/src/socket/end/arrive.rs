@@ -69,6 +69,19 @@ impl End {
         inner.is_gathered = inner.raise(self.id, SocketEvent::Message(message));
     }
 
+    /// Whether what was read last is on its way into a turn, before which nothing more is to be read.
+    pub(crate) fn is_gathered(&self) -> bool {
+        let inner = self.lock();
+        inner.is_gathered && !inner.handshake.has_ended_inward()
+    }
+
+    /// Have the connection told when that turn is over. False if it is.
+    pub(crate) fn await_turn(&self) -> bool {
+        let mut inner = self.lock();
+        inner.is_awaited = inner.is_gathered && !inner.handshake.has_ended_inward();
+        inner.is_awaited
+    }
+
     /// What was gathered has to wait after all, for as long as it may take.
     pub(crate) fn let_wait(&self) {
         let mut inner = self.lock();
@@ -100,7 +113,9 @@ impl End {
         let before = inner.waiting_bytes;
         let after = before.saturating_sub(bytes);
         inner.waiting_bytes = after;
-        let goes_on = after == 0 && std::mem::take(&mut inner.is_gathered);
+        let goes_on = after == 0
+            && std::mem::take(&mut inner.is_gathered)
+            && std::mem::take(&mut inner.is_awaited);
         match &inner.link {
             Link::Wire(outbox) if goes_on || before > held && after <= held => outbox.notify(),
             Link::Peer(peer) if before > soft && after <= soft => {
@@ -117,16 +132,12 @@ impl End {
         }
     }
 
-    /// Whether more waits than `held` bytes, or what waits is to be handled first, so that the connection is not to be
-    /// read.
+    /// Whether more waits than `held` bytes, so that the connection is not to be read.
     pub(crate) fn is_held(&self, held: usize) -> bool {
         let inner = self.lock();
         match &inner.claim {
             Claim::Coupled(outbox) => outbox.is_above_soft(),
-            Claim::Free | Claim::Accepted(_) | Claim::Sent => {
-                let is_next = inner.is_gathered && !inner.handshake.has_ended_inward();
-                inner.waiting_bytes > held || is_next
-            }
+            Claim::Free | Claim::Accepted(_) | Claim::Sent => inner.waiting_bytes > held,
         }
     }
 

@@ -112,6 +112,8 @@ struct Inner {
     waiting_bytes: usize,
     /// What waits is on its way into a turn, and the connection is not to go on before it.
     is_gathered: bool,
+    /// The connection is to be told when that turn is over.
+    is_awaited: bool,
     paused: bool,
     wants_drain: bool,
     /// The code of our own Close.
@@ -167,6 +169,7 @@ impl End {
                 in_transit: false,
                 waiting_bytes: 0,
                 is_gathered: false,
+                is_awaited: false,
                 paused: false,
                 wants_drain: false,
                 closed_with: None,
