@@ -130,7 +130,7 @@ limits! {
     /// Events that one turn takes; more wait for the next.
     batch_events = 64;
     /// Bytes of messages that one turn takes; a larger message is a turn by itself.
-    batch_bytes = 16 * 1024;
+    batch_bytes = 64 * 1024;
     /// Milliseconds of CPU time that a turn may use; then the instance dies. Cloudflare: 30 s.
     turn_cpu_ms = 30_000;
     /// Milliseconds from begin to end that a turn may take, blocking calls included; then the instance

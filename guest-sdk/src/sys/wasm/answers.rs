@@ -13,7 +13,7 @@ const LONGEST: usize = 2048;
 /// What a message counts beyond its bytes.
 const MESSAGE_COST: usize = 16;
 /// Buffers larger than this are not kept.
-const KEPT_BYTES: usize = 32 * 1024;
+const KEPT_BYTES: usize = 64 * 1024;
 
 thread_local! {
     /// Whether answers are put together. What is below is not touched where they are not.
