@@ -46,6 +46,7 @@ mod protocol;
 mod relay;
 mod relay_end;
 mod reset;
+mod several;
 mod storage;
 mod tags;
 mod timers;

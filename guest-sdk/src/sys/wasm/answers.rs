@@ -6,7 +6,6 @@ use super::super::Payload;
 use crate::bindings::pairway::worker::sockets;
 use crate::bindings::pairway::worker::types::Run;
 use std::cell::{Cell, RefCell};
-use std::mem;
 
 /// A longer message is not copied.
 const LONGEST: usize = 2048;
