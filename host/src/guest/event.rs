@@ -1,5 +1,7 @@
 //! Owns events: what a session's inbox keeps, and how each is lowered for the guest, where it lies.
 
+use std::cell::Cell;
+
 use wasmtime::component::Resource;
 
 use super::bindings::exports::pairway::worker::events as wit;
@@ -193,8 +195,16 @@ pub(super) fn wit_message(socket: SocketId, message: MessageRef<'_>) -> wit::Eve
     ))
 }
 
+thread_local! {
+    /// Buffers that grew in the turns before.
+    static SPARE: Cell<Several> = const { Cell::new(Several::new()) };
+}
+
+/// Buffers larger than this are not kept.
+const KEPT_BYTES: usize = 256 * 1024;
+
 /// Several messages as `messages.take-several` has them.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(super) struct Several {
     pub(super) runs: Vec<Run>,
     pub(super) lengths: Vec<u32>,
@@ -203,22 +213,29 @@ pub(super) struct Several {
 }
 
 impl Several {
-    pub(super) fn of<'a>(
-        messages: impl Iterator<Item = (SocketId, MessageRef<'a>)> + Clone,
-    ) -> Self {
-        let (mut text, mut bytes) = (0, 0);
-        for (_, message) in messages.clone() {
-            match message {
-                MessageRef::Text(part) => text += part.len(),
-                MessageRef::Binary(part) => bytes += part.len(),
-            }
-        }
-        let mut several = Self {
+    const fn new() -> Self {
+        Self {
             runs: Vec::new(),
-            lengths: Vec::with_capacity(messages.size_hint().0),
-            text: String::with_capacity(text),
-            bytes: Vec::with_capacity(bytes),
-        };
+            lengths: Vec::new(),
+            text: String::new(),
+            bytes: Vec::new(),
+        }
+    }
+
+    /// Leave the buffers for the next turn.
+    pub(super) fn put_back(mut self) {
+        if self.text.capacity() + self.bytes.capacity() > KEPT_BYTES {
+            return;
+        }
+        self.runs.clear();
+        self.lengths.clear();
+        self.text.clear();
+        self.bytes.clear();
+        SPARE.set(self);
+    }
+
+    pub(super) fn of<'a>(messages: impl Iterator<Item = (SocketId, MessageRef<'a>)>) -> Self {
+        let mut several = SPARE.take();
         for (socket, message) in messages {
             several.push(socket, message);
         }

@@ -175,15 +175,18 @@ impl Instance {
             }
             None => {
                 let direct = direct.iter().map(|message| (direct_socket, *message));
+                let several = Several::of(waiting.iter().copied().chain(direct));
                 let Several {
                     runs,
                     lengths,
                     text,
                     bytes,
-                } = Several::of(waiting.iter().copied().chain(direct));
+                } = &several;
                 let room = store.data_mut().promise(runs.iter().map(|run| run.socket));
-                let call = export.call_take_several(store, &runs, &lengths, &text, &bytes, room);
-                budget::within(millis(wall_ms), std::pin::pin!(call)).await
+                let call = export.call_take_several(store, runs, lengths, text, bytes, room);
+                let called = budget::within(millis(wall_ms), std::pin::pin!(call)).await;
+                several.put_back();
+                called
             }
         };
         drop(running);

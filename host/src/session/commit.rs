@@ -27,9 +27,7 @@ impl Session {
         for staged in std::mem::take(&mut effects.staged) {
             self.apply(live, staged, &effects.frames);
         }
-        if !live.writes.is_empty() {
-            live.writes.are_of(std::mem::take(&mut effects.frames));
-        }
+        live.writes.are_of(std::mem::take(&mut effects.frames));
         // Only now, since what the turn did send counts: it may be all that is in the way.
         for (end, outbox) in effects.refused.into_values() {
             if outbox.refuse() {

@@ -11,7 +11,7 @@ use super::{NoAnswer, Session};
 use crate::config::size;
 use crate::error::Fault;
 use crate::guest::{Direct, Event, Instance};
-use crate::socket::{Owner, SocketEvent, SocketId};
+use crate::socket::{Owner, SocketEvent, SocketId, outbox};
 
 /// How an attempt at a turn went.
 enum Attempt {
@@ -240,9 +240,17 @@ impl Session {
         direct: Option<Direct<'_>>,
         mut own: Option<Own<'_>>,
     ) -> Result<(), Fault> {
-        let frames = own
-            .as_mut()
-            .map_or_else(Vec::new, |own| std::mem::take(own.out));
+        let frames = match &mut own {
+            Some(own) if batch.is_empty() => std::mem::take(own.out),
+            // It stays with whoever writes what this turn has for others.
+            own => {
+                let mut frames = outbox::spare();
+                if let Some(own) = own {
+                    frames.append(own.out);
+                }
+                frames
+            }
+        };
         let mut ran = live.turn(batch, direct, frames).await;
         if ran.is_ok()
             && let Some(text) = live.instance.state().duties.storage_failed.take()

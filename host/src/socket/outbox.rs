@@ -14,7 +14,7 @@ use super::frames::Frames;
 use super::message::{CloseBody, MessageRef};
 
 use self::lend::Holder;
-pub(crate) use self::lend::{Wire, Writes};
+pub(crate) use self::lend::{Wire, Writes, spare};
 
 /// How far a connection is to go. Orders only grow.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]

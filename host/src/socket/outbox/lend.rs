@@ -1,6 +1,7 @@
 //! Owns the lending of an idle connection's wire to a turn, which writes small frames itself: the connection's task
 //! need not be woken for them. What others queue meanwhile goes behind.
 
+use std::cell::Cell;
 use std::fmt::Debug;
 use std::io;
 use std::ops::Range;
@@ -34,6 +35,18 @@ pub(super) enum Holder {
 const WIRES: usize = 64;
 /// Of longer frames the copy costs less than they do.
 const FRAMES_BYTES: usize = 4096;
+
+/// A buffer larger than this is not kept.
+const KEPT_BYTES: usize = 256 * 1024;
+
+thread_local! {
+    static SPARE: Cell<Vec<u8>> = const { Cell::new(Vec::new()) };
+}
+
+/// An empty buffer for the frames of a turn: most often one that grew in the turns before.
+pub(crate) fn spare() -> Vec<u8> {
+    SPARE.take()
+}
 
 /// Frames of a turn, and the wires that were lent for them. What is not written when this is dropped the connections'
 /// tasks write.
@@ -70,13 +83,9 @@ impl Writes {
         true
     }
 
-    /// The frames of which ranges were added.
+    /// The frames of which ranges were added, if any were.
     pub(crate) fn are_of(&mut self, frames: Vec<u8>) {
         self.frames = frames;
-    }
-
-    pub(crate) fn is_empty(&self) -> bool {
-        self.lent.is_empty()
     }
 
     /// Write them.
@@ -95,6 +104,11 @@ impl Drop for Writes {
     fn drop(&mut self) {
         for lent in &self.lent[self.done..] {
             lent.outbox.give_back(0, &self.frames[lent.range.clone()]);
+        }
+        let mut frames = std::mem::take(&mut self.frames);
+        if (1..=KEPT_BYTES).contains(&frames.capacity()) {
+            frames.clear();
+            SPARE.set(frames);
         }
     }
 }
