@@ -198,11 +198,11 @@ impl Connection {
 
     /// Ping a peer that has been silent; one that stays so is lost.
     fn poll_watch(&mut self, cx: &mut Context<'_>) -> Result<(), Lost> {
-        let is_unread = self.outbox.is_above_soft() || self.is_held();
+        let is_read = !self.outbox.is_above_soft() && !self.is_held() && !self.end.is_gathered();
         let Some(watch) = &mut self.watch else {
             return Ok(());
         };
-        if is_unread {
+        if !is_read {
             // Its pong may lie in the system's buffer: nothing can be said about this peer.
             watch.heard();
         }

@@ -2,7 +2,7 @@
 //! tell but by the number of turns.
 
 use crate::support::{Client, Host, Raw, frames, get, until, within};
-use crate::{EXAMPLE_ECHO, VAULT, WRECKER};
+use crate::{EXAMPLE_ECHO, ROOM, VAULT, WRECKER};
 
 const SOCKETS: usize = 40;
 
@@ -148,6 +148,26 @@ async fn a_close_that_comes_while_a_shared_turn_runs_does_not_overtake_what_it_s
     }
 }
 
+#[tokio::test]
+async fn a_peer_whose_message_is_in_a_long_turn_does_not_count_as_silent() {
+    let host = Host::start(WRECKER).await;
+    let mut sockets = open(&host, "/a").await;
+    for socket in &mut sockets {
+        socket.send("watched").await;
+    }
+    for socket in &mut sockets {
+        socket.expect_text("watched").await;
+    }
+    let turns = host.counters.turns.get();
+    // It burns ten times what a silent peer has.
+    for (at, socket) in sockets.iter_mut().enumerate() {
+        socket.send(if at == 0 { "burn" } else { "me" }).await;
+    }
+    sockets[1].expect_text("  Open").await;
+    assert_eq!(host.counters.turns.get(), turns + 1);
+    assert_eq!(host.counters.dead_peers.get(), 0);
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn each_socket_keeps_its_order_whoever_runs_its_turns() {
     const MESSAGES: usize = 200;
@@ -168,5 +188,43 @@ async fn each_socket_keeps_its_order_whoever_runs_its_turns() {
         within("everybody to be answered", talking)
             .await
             .expect("each gets its own, in order");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_turns_write_to_a_socket_keeps_its_order_and_stays_whole_however_slowly_it_is_read() {
+    const MEMBERS: usize = 12;
+    const MESSAGES: usize = 150;
+    let host = Host::start(ROOM).await;
+    let mut members = Vec::new();
+    for at in 0..MEMBERS {
+        members.push(if at % 2 == 0 {
+            Raw::open_narrow(host.address, "/room/a").await
+        } else {
+            Raw::open(host.address, "/room/a").await
+        });
+    }
+    // Nobody reads before all is said, so that some of it is written in parts.
+    for number in 0..MESSAGES {
+        for (at, member) in members.iter_mut().enumerate() {
+            member.send(&format!("each {at} {number}")).await;
+        }
+    }
+    for member in &mut members {
+        let mut next = [0; MEMBERS];
+        while next != [MESSAGES; MEMBERS] {
+            let frame = member.frame().await;
+            let text = String::from_utf8(frame.payload).expect("the host sends UTF-8");
+            let words: Vec<&str> = text.split(' ').collect();
+            let [from, number, padding] = words[..] else {
+                // How many the sender has reached.
+                assert_eq!(text, format!("reached {MEMBERS}"));
+                continue;
+            };
+            let from: usize = from.parse().expect("a number");
+            assert_eq!(number, next[from].to_string(), "from {from}");
+            assert_eq!(padding.len(), 137 * next[from] % 4000);
+            next[from] += 1;
+        }
     }
 }

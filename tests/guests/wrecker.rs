@@ -90,6 +90,18 @@ impl DurableObject for Wrecker {
                     tags.join(",")
                 ))
             }
+            ["watched"] => {
+                let time = Duration::from_millis(20);
+                ws.set_keep_alive(KeepAlive {
+                    interval: time,
+                    timeout: time,
+                })?;
+                ws.send("watched")
+            }
+            ["burn"] => {
+                burn(Duration::from_millis(200));
+                Ok(())
+            }
             ["leave"] => {
                 ws.send("bye")?;
                 ws.close_with(4000, "left")?;

@@ -59,19 +59,16 @@ impl Watch {
 
     pub(super) fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Silence> {
         ready!(self.timer.as_mut().poll(cx));
-        let (silence, next) = judge(
-            self.keep_alive,
-            self.timer.deadline(),
-            self.heard,
-            self.pinged,
-        );
+        // The timer may be looked at late: a thread that was busy says nothing about the peer.
+        let due = self.timer.deadline().max(Instant::now());
+        let (silence, next) = judge(self.keep_alive, due, self.heard, self.pinged);
         self.pinged = silence == Silence::Ping;
         self.timer.as_mut().reset(next);
         Poll::Ready(silence)
     }
 }
 
-/// What the silence has come to when the timer goes off at `due`, and when it is to go off next.
+/// What the silence has come to when the timer is seen to have gone off, at `due`, and when it is to go off next.
 fn judge(keep_alive: KeepAlive, due: Instant, heard: Instant, pinged: bool) -> (Silence, Instant) {
     let interval = millis(keep_alive.interval_ms.into());
     let timeout = millis(keep_alive.timeout_ms.into());

@@ -163,6 +163,14 @@ impl Room {
             ["all-binary", size] => {
                 number(size).and_then(|size| self.state.broadcast(pattern(size)).send())
             }
+            // To each by itself.
+            ["each", from, at] => number::<usize>(at).and_then(|at| {
+                let members = self.state.get_websockets();
+                for member in &members {
+                    member.send(format!("{from} {at} {}", "x".repeat(137 * at % 4000)))?;
+                }
+                Ok(u32::try_from(members.len()).expect("a room is small"))
+            }),
             // Between what this socket is sent alone.
             ["between", count] => number::<u32>(count).and_then(|count| {
                 let mut reached = 0;
