@@ -222,7 +222,9 @@ impl Outbox {
             none => *none = Some(cx.waker().clone()),
         }
         let order = if !inner.is_lent() {
-            pending.append(&mut inner.frames);
+            if !inner.frames.is_empty() {
+                pending.append(&mut inner.frames);
+            }
             inner.holder = match pending.is_empty() {
                 true => Holder::Nobody,
                 false => Holder::Task,
