@@ -8,7 +8,7 @@ use crate::operation;
 use crate::socket;
 use crate::state::State;
 use crate::sys::{self, Event, Outcome};
-use crate::task;
+use crate::task::{self, Nest};
 use crate::time;
 use std::cell::RefCell;
 use std::collections::VecDeque;
@@ -20,6 +20,8 @@ pub(crate) struct Instance {
     object: Rc<dyn Handlers>,
     /// What came while the gate was closed, in order. Empty while it is open.
     held: RefCell<VecDeque<Event>>,
+    /// Where handlers of messages run.
+    nest: RefCell<Nest>,
 }
 
 impl Instance {
@@ -31,6 +33,7 @@ impl Instance {
             host,
             state,
             held: RefCell::default(),
+            nest: RefCell::default(),
         }
     }
 
@@ -71,7 +74,7 @@ impl Instance {
             Event::Message(id, message) => match socket::durable(id, self.host) {
                 Some(socket) => {
                     let call = self.state.call();
-                    task::run_now(self.object().message(call, socket, message));
+                    self.object().message(call, (socket, message), &self.nest);
                 }
                 None => socket::on_message(id, message),
             },

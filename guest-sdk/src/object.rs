@@ -12,7 +12,8 @@ use crate::response::Response;
 use crate::socket::{Over, WebSocket};
 use crate::state::{Call, State};
 use crate::sys::Due;
-use crate::task::LocalFuture;
+use crate::task::{LocalFuture, Nest, run_now_in};
+use std::cell::RefCell;
 use std::future::ready;
 use std::rc::Rc;
 use std::time::{Duration, SystemTime};
@@ -107,11 +108,12 @@ impl From<Due> for AlarmInfo {
     }
 }
 
-/// The handlers of an object whose class is not known, each to its end: one allocation a call.
+/// The handlers of an object whose class is not known, each to its end. A call is an allocation, but for a message, whose
+/// handler is run at once.
 pub(crate) trait Handlers {
     fn fetch(self: Rc<Self>, call: Call, id: u64, request: Request) -> LocalFuture<()>;
     fn alarm(self: Rc<Self>, call: Call, due: Due) -> LocalFuture<()>;
-    fn message(self: Rc<Self>, call: Call, socket: WebSocket, message: Message) -> LocalFuture<()>;
+    fn message(self: Rc<Self>, call: Call, of: (WebSocket, Message), nest: &RefCell<Nest>);
     fn close(self: Rc<Self>, call: Call, socket: WebSocket, event: CloseEvent) -> LocalFuture<()>;
     fn error(self: Rc<Self>, call: Call, socket: WebSocket, why: String) -> LocalFuture<()>;
 }
@@ -134,12 +136,13 @@ impl<T: DurableObject> Handlers for T {
         })
     }
 
-    fn message(self: Rc<Self>, call: Call, socket: WebSocket, message: Message) -> LocalFuture<()> {
-        Box::pin(async move {
+    fn message(self: Rc<Self>, call: Call, of: (WebSocket, Message), nest: &RefCell<Nest>) {
+        run_now_in(nest, async move {
+            let (socket, message) = of;
             let handler = self.websocket_message(socket, message);
             call.socket_event("the websocket_message handler failed", handler)
                 .await;
-        })
+        });
     }
 
     fn close(self: Rc<Self>, call: Call, socket: WebSocket, event: CloseEvent) -> LocalFuture<()> {
