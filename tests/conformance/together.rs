@@ -114,6 +114,27 @@ async fn of_a_shared_turn_that_fails_only_the_messages_that_do_the_harm_are_lost
 }
 
 #[tokio::test]
+async fn answers_keep_their_place_among_broadcasts_and_before_a_close() {
+    let host = Host::start(ROOM).await;
+    let mut raw = Raw::open(host.address, "/room/a").await;
+    let turns = host.counters.turns.get();
+    let messages = ["between 3", "state", "between 3", "close 4000 bye"];
+    raw.write(&messages.map(frames::text).concat()).await;
+    for is_first in [true, false] {
+        for at in 0..3 {
+            raw.expect_text(&format!("own {at}")).await;
+            raw.expect_text(&format!("all {at}")).await;
+        }
+        raw.expect_text("reached 3").await;
+        if is_first {
+            raw.expect_text("Open").await;
+        }
+    }
+    raw.expect_close(4000, "bye").await;
+    assert_eq!(host.counters.turns.get(), turns + 1);
+}
+
+#[tokio::test]
 async fn a_close_stays_behind_the_messages_before_it() {
     let host = Host::shared(EXAMPLE_ECHO).await;
     let mut sockets = open(&host, "/echo").await;
