@@ -74,7 +74,7 @@ impl Instance {
             Event::Message(id, message) => match socket::durable(id, self.host) {
                 Some(socket) => {
                     let call = self.state.call();
-                    self.object().message(call, (socket, message), &self.nest);
+                    self.object().message(call, socket, message, &self.nest);
                 }
                 None => socket::on_message(id, message),
             },

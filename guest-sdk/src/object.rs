@@ -113,7 +113,13 @@ impl From<Due> for AlarmInfo {
 pub(crate) trait Handlers {
     fn fetch(self: Rc<Self>, call: Call, id: u64, request: Request) -> LocalFuture<()>;
     fn alarm(self: Rc<Self>, call: Call, due: Due) -> LocalFuture<()>;
-    fn message(self: Rc<Self>, call: Call, of: (WebSocket, Message), nest: &RefCell<Nest>);
+    fn message(
+        self: Rc<Self>,
+        call: Call,
+        socket: WebSocket,
+        message: Message,
+        nest: &RefCell<Nest>,
+    );
     fn close(self: Rc<Self>, call: Call, socket: WebSocket, event: CloseEvent) -> LocalFuture<()>;
     fn error(self: Rc<Self>, call: Call, socket: WebSocket, why: String) -> LocalFuture<()>;
 }
@@ -136,9 +142,14 @@ impl<T: DurableObject> Handlers for T {
         })
     }
 
-    fn message(self: Rc<Self>, call: Call, of: (WebSocket, Message), nest: &RefCell<Nest>) {
+    fn message(
+        self: Rc<Self>,
+        call: Call,
+        socket: WebSocket,
+        message: Message,
+        nest: &RefCell<Nest>,
+    ) {
         run_now_in(nest, async move {
-            let (socket, message) = of;
             let handler = self.websocket_message(socket, message);
             call.socket_event("the websocket_message handler failed", handler)
                 .await;

@@ -21,6 +21,7 @@ use crate::config::{Limits, millis, size};
 use crate::counters::Counters;
 use crate::socket::decode::Decoder;
 use crate::socket::deflate::Inflater;
+use crate::socket::end::Hold;
 use crate::socket::frames::Frames;
 use crate::socket::outbox::Order;
 use crate::socket::{CloseCode, End, Outbox, codec};
@@ -175,7 +176,7 @@ impl Connection {
         {
             return Poll::Ready(Ok(Input::TimedOut));
         }
-        if !self.may_read() || self.waits_for_turn(cx) {
+        if !self.may_read(cx) {
             return Poll::Pending;
         }
         let mut work = Work::take();
@@ -198,7 +199,7 @@ impl Connection {
 
     /// Ping a peer that has been silent; one that stays so is lost.
     fn poll_watch(&mut self, cx: &mut Context<'_>) -> Result<(), Lost> {
-        let is_read = !self.outbox.is_above_soft() && !self.is_held() && !self.end.is_gathered();
+        let is_read = !self.outbox.is_above_soft() && self.hold() == Hold::No;
         let Some(watch) = &mut self.watch else {
             return Ok(());
         };
@@ -226,8 +227,9 @@ impl Connection {
         Ok(())
     }
 
-    /// A client that does not read is not read; nor is one whose messages nobody takes.
-    fn may_read(&self) -> bool {
+    /// A client that does not read is not read; nor is one whose messages nobody takes, or whose last one is on its way
+    /// into a turn. The task is woken when it may.
+    fn may_read(&self, cx: &mut Context<'_>) -> bool {
         if self.is_closed_by_peer || self.order >= Order::End {
             return false;
         }
@@ -235,19 +237,16 @@ impl Connection {
             self.counters.read_pauses.add(1);
             return false;
         }
-        !self.is_held()
+        match self.hold() {
+            Hold::No => true,
+            // Most often nothing comes before the answer, so that being woken for the turn would be in vain.
+            Hold::Turn => self.stream.poll_readable(cx).is_ready() && !self.end.await_turn(),
+            Hold::Full => false,
+        }
     }
 
-    /// What was read last is on its way into a turn, and more is there to read: the task is woken when it may.
-    fn waits_for_turn(&self, cx: &mut Context<'_>) -> bool {
-        // Most often nothing comes before the answer, so that being woken for the turn would be in vain.
-        self.end.is_gathered()
-            && (self.stream.poll_readable(cx).is_pending() || self.end.await_turn())
-    }
-
-    /// More waits for the worker than is to be kept.
-    fn is_held(&self) -> bool {
-        self.end.is_held(size(self.limits.held_bytes))
+    fn hold(&self) -> Hold {
+        self.end.hold(size(self.limits.held_bytes))
     }
 
     fn set_deadline(&mut self, is_refused: bool) {

@@ -129,7 +129,7 @@ limits! {
     busy_ms = 1_000;
     /// Events that one turn takes; more wait for the next.
     batch_events = 64;
-    /// Bytes of messages that one turn takes; a larger message is a turn by itself.
+    /// Bytes of messages that one turn takes; a larger message is a turn by itself. Twice as many are promised for answers.
     batch_bytes = 64 * 1024;
     /// Milliseconds of CPU time that a turn may use; then the instance dies. Cloudflare: 30 s.
     turn_cpu_ms = 30_000;

@@ -108,4 +108,18 @@ mod tests {
         let pinged = (Silence::Ping, after(1900));
         assert_eq!(judge(KEEP_ALIVE, after(1600), after(600), false), pinged);
     }
+
+    #[tokio::test]
+    async fn a_look_that_comes_late_leaves_the_peer_its_time_to_answer() {
+        let mut watch = Watch::new(KeepAlive {
+            interval_ms: 1,
+            timeout_ms: 200,
+        });
+        // The thread is busy for longer than the peer has in all.
+        std::thread::sleep(millis(250));
+        let silence = std::future::poll_fn(|cx| watch.poll(cx)).await;
+        assert_eq!(silence, Silence::Ping);
+        let mut cx = Context::from_waker(std::task::Waker::noop());
+        assert!(watch.poll(&mut cx).is_pending());
+    }
 }

@@ -197,7 +197,7 @@ pub(super) fn wit_message(socket: SocketId, message: MessageRef<'_>) -> wit::Eve
 
 thread_local! {
     /// Buffers that grew in the turns before.
-    static SPARE: Cell<Several> = const { Cell::new(Several::new()) };
+    static SPARE: Cell<Several> = Cell::default();
 }
 
 /// Buffers larger than this are not kept.
@@ -213,15 +213,6 @@ pub(super) struct Several {
 }
 
 impl Several {
-    const fn new() -> Self {
-        Self {
-            runs: Vec::new(),
-            lengths: Vec::new(),
-            text: String::new(),
-            bytes: Vec::new(),
-        }
-    }
-
     /// Leave the buffers for the next turn.
     pub(super) fn put_back(mut self) {
         if self.text.capacity() + self.bytes.capacity() > KEPT_BYTES {

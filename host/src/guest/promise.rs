@@ -53,11 +53,9 @@ impl Promise {
     /// Where a message goes, if room is promised for it.
     pub(super) fn take(&mut self, socket: SocketId, bytes: usize) -> Option<&Route> {
         let left = self.bytes.checked_sub(bytes + MESSAGE_COST)?;
-        let is_it = |at: &usize| self.routes[*at].end.id() == socket;
         // Most often the one before, or the one behind it.
-        let at = (self.at..self.routes.len())
-            .find(is_it)
-            .or_else(|| (0..self.at).find(is_it))?;
+        let mut places = (self.at..self.routes.len()).chain(0..self.at);
+        let at = places.find(|at| self.routes[*at].end.id() == socket)?;
         (self.bytes, self.at) = (left, at);
         Some(&self.routes[at])
     }

@@ -8,7 +8,7 @@ use std::sync::atomic::Ordering;
 
 use super::commit::Own;
 use super::inbox::{self, Gather, Inbox};
-use super::life::Life;
+use super::life::{Life, let_go};
 use super::{Pumping, Session};
 use crate::config::size;
 use crate::guest::{Direct, Event};
@@ -119,9 +119,7 @@ impl Session {
         {
             self.settle(&mut life);
         }
-        let writes = life.take_writes();
-        drop(life);
-        writes.write();
+        let_go(life);
         taken
     }
 }

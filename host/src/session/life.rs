@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 
+use tokio::sync::MutexGuard;
 use tokio::task::AbortHandle;
 
 use super::roster::Place;
@@ -46,14 +47,14 @@ impl Drop for Live {
     }
 }
 
-impl Life {
-    /// What is to be written once others may have the session: the next turn need not wait for it.
-    pub(super) fn take_writes(&mut self) -> Writes {
-        match self {
-            Self::Live(live) => std::mem::take(&mut live.writes),
-            Self::Asleep | Self::Over => Writes::default(),
-        }
-    }
+/// Let others have the session, and write what its turns had for idle connections: the next turn need not wait for that.
+pub(super) fn let_go(mut life: MutexGuard<'_, Life>) {
+    let writes = match &mut *life {
+        Life::Live(live) => std::mem::take(&mut live.writes),
+        Life::Asleep | Life::Over => Writes::default(),
+    };
+    drop(life);
+    writes.write();
 }
 
 impl Live {

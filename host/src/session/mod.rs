@@ -29,7 +29,7 @@ use tokio::sync::{Mutex as AsyncMutex, oneshot};
 
 pub use self::hibernate::Hold;
 use self::inbox::Inbox;
-use self::life::Life;
+use self::life::{Life, let_go};
 pub(crate) use self::roster::Roster;
 use crate::alarm::Alarms;
 use crate::config::size;
@@ -216,9 +216,7 @@ impl Session {
                 return;
             }
             me.run(&mut life, batch, None, None).await;
-            let writes = life.take_writes();
-            drop(life);
-            writes.write();
+            let_go(life);
             tokio::task::consume_budget().await;
         }
     }

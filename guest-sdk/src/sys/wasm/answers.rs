@@ -25,7 +25,7 @@ struct Answers {
     room: usize,
     /// The sockets that it takes them for, in the order of their messages.
     sockets: Vec<u64>,
-    /// The one that was sent on last: the next answer is most often for it or the one behind it.
+    /// The one that was sent on last.
     at: usize,
     runs: Vec<Run>,
     lengths: Vec<u32>,
@@ -79,19 +79,27 @@ impl Answers {
 
     /// Whether it is one of the sockets.
     fn find(&mut self, socket: u64) -> bool {
-        if self.sockets.get(self.at) == Some(&socket) {
-            return true;
+        // Most often the one before, or the one behind it.
+        let mut places = (self.at..self.sockets.len()).chain(0..self.at);
+        let found = places.find(|at| self.sockets[*at] == socket);
+        self.at = found.unwrap_or(self.at);
+        found.is_some()
+    }
+
+    fn send(&mut self) {
+        if self.runs.is_empty() {
+            return;
         }
-        let (before, behind) = self.sockets.split_at(self.at);
-        let found = |part: &[u64]| part.iter().position(|other| *other == socket);
-        let at = found(behind).map(|at| before.len() + at);
-        match at.or_else(|| found(before)) {
-            Some(at) => {
-                self.at = at;
-                true
-            }
-            None => false,
+        let sent = sockets::send_several(&self.runs, &self.lengths, &self.text, &self.bytes);
+        // One that is not taken has found its socket closed by the peer, as any message may.
+        let _taken = sent.expect("the lengths are those of the contents");
+        if self.text.capacity() + self.bytes.capacity() > KEPT_BYTES {
+            *self = Self::new();
         }
+        self.runs.clear();
+        self.lengths.clear();
+        self.text.clear();
+        self.bytes.clear();
     }
 }
 
@@ -118,27 +126,7 @@ pub(super) fn put(socket: u64, payload: Payload<'_>) -> bool {
 /// Send what was put together: before anything that stands behind it, and at the end of the turn. What the turn still
 /// sends is sent at once.
 pub(crate) fn flush() {
-    if !IS_OPEN.replace(false) {
-        return;
+    if IS_OPEN.replace(false) {
+        ANSWERS.with_borrow_mut(Answers::send);
     }
-    let mut answers = ANSWERS.replace(Answers::new());
-    if answers.runs.is_empty() {
-        return;
-    }
-    let sent = sockets::send_several(
-        &answers.runs,
-        &answers.lengths,
-        &answers.text,
-        &answers.bytes,
-    );
-    // One that is not taken has found its socket closed by the peer, as any message may.
-    let _taken = sent.expect("the lengths are those of the contents");
-    if answers.text.capacity() + answers.bytes.capacity() > KEPT_BYTES {
-        return;
-    }
-    answers.runs.clear();
-    answers.lengths.clear();
-    answers.text.clear();
-    answers.bytes.clear();
-    ANSWERS.set(answers);
 }

@@ -1,4 +1,4 @@
-//! Owns the host behind the bindings: translates and delegates, and decides nothing.
+//! Owns the host behind the bindings: translates and delegates. What it decides is in `answers`: when a message leaves.
 
 pub(crate) mod answers;
 mod error;

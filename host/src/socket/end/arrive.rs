@@ -69,16 +69,10 @@ impl End {
         inner.is_gathered = inner.raise(self.id, SocketEvent::Message(message));
     }
 
-    /// Whether what was read last is on its way into a turn, before which nothing more is to be read.
-    pub(crate) fn is_gathered(&self) -> bool {
-        let inner = self.lock();
-        inner.is_gathered && !inner.handshake.has_ended_inward()
-    }
-
     /// Have the connection told when that turn is over. False if it is.
     pub(crate) fn await_turn(&self) -> bool {
         let mut inner = self.lock();
-        inner.is_awaited = inner.is_gathered && !inner.handshake.has_ended_inward();
+        inner.is_awaited = inner.is_next();
         inner.is_awaited
     }
 
@@ -132,12 +126,19 @@ impl End {
         }
     }
 
-    /// Whether more waits than `held` bytes, so that the connection is not to be read.
-    pub(crate) fn is_held(&self, held: usize) -> bool {
+    /// Why the connection is not to be read, if it is not: `held` bytes may wait.
+    pub(crate) fn hold(&self, held: usize) -> Hold {
         let inner = self.lock();
-        match &inner.claim {
+        let is_full = match &inner.claim {
             Claim::Coupled(outbox) => outbox.is_above_soft(),
             Claim::Free | Claim::Accepted(_) | Claim::Sent => inner.waiting_bytes > held,
+        };
+        if is_full {
+            Hold::Full
+        } else if inner.is_next() {
+            Hold::Turn
+        } else {
+            Hold::No
         }
     }
 
@@ -180,7 +181,22 @@ impl End {
     }
 }
 
+/// Whether a connection is held back from reading.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Hold {
+    No,
+    /// What was read last is on its way into a turn, before which nothing more is to be read.
+    Turn,
+    /// More waits for the worker than is to be kept.
+    Full,
+}
+
 impl Inner {
+    /// What waits is to be handled before anything behind it.
+    fn is_next(&self) -> bool {
+        self.is_gathered && !self.handshake.has_ended_inward()
+    }
+
     /// What arrives is for somebody who is not there yet.
     pub(super) fn is_on_its_way(&self) -> bool {
         match self.claim {

@@ -18,6 +18,7 @@ use super::outbox::{KeepAlive, Order, Outbox};
 use super::request::UpgradeRequest;
 use super::state::{Handshake, ReadyState, SendVerdict};
 
+pub(crate) use self::arrive::Hold;
 pub(crate) use self::claim::ClaimError;
 pub(crate) use self::outward::Agreed;
 use self::outward::Outward;
