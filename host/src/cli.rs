@@ -383,7 +383,17 @@ fn announce(name: &str, addr: SocketAddr, is_tls: bool) {
     reason = "the list is what the command has to say"
 )]
 fn print_limits() {
+    let mut group = "";
     for limit in Limits::default().describe() {
-        println!("{:<24} {:>12}  {}", limit.name, limit.value, limit.doc);
+        if limit.group != group {
+            let gap = if group.is_empty() { "" } else { "\n" };
+            group = limit.group;
+            println!("{gap}{group}");
+        }
+        let total = if limit.is_total { "total" } else { "" };
+        println!(
+            "  {:<24} {:>14} {total:<5}  {}",
+            limit.name, limit.value, limit.doc
+        );
     }
 }

@@ -1,14 +1,18 @@
 //! Owns what an operator can set: [`Config`] and [`Limits`], plain data with defaults. Knows nothing of
 //! flags, files or the environment; the binary fills it from those.
 
+mod check;
 mod limits;
+pub(crate) mod machine;
+mod table;
 
 use std::collections::BTreeMap;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 use std::time::Duration;
 
-pub use self::limits::{LimitInfo, Limits};
+pub use self::limits::Limits;
+pub use self::table::LimitInfo;
 use crate::error::Error;
 
 /// How a server is to run. `Default` gives what `pairway serve` without flags uses, but for the component

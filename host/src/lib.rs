@@ -35,6 +35,7 @@ mod objects;
 mod origins;
 mod outbound;
 mod placement;
+mod quota;
 mod server;
 mod service;
 mod session;

@@ -13,6 +13,7 @@ use crate::guest::{Answer, Component, Engine, Host, Request};
 use crate::namespace::{Class, Namespaces};
 use crate::objects::Objects;
 use crate::outbound::{AllowList, Bounds, Outbound};
+use crate::quota::Totals;
 use crate::session::{NoAnswer, Pending, Session};
 use crate::socket::deflate::Policy;
 use crate::upstream::Upstream;
@@ -78,6 +79,7 @@ impl Sessions {
         let host = Host {
             limits: Arc::new(config.limits.clone()),
             counters: Arc::new(Counters::default()),
+            totals: Arc::new(Totals::new(&config.limits)),
             vars: config
                 .vars
                 .iter()

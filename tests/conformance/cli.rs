@@ -51,6 +51,8 @@ async fn limits_are_listed_with_values_and_reasons() {
         "33554432",
         "close_timeout_ms",
         "Close 1009",
+        "\nStorage\n",
+        "total",
     ] {
         assert!(out.contains(words), "{words}: {out}");
     }

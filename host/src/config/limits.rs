@@ -1,55 +1,10 @@
-//! Owns every bound there is: its name, its default, and the sentence that says what happens when it is reached.
+//! Owns the list of every bound there is: its name, its default, and the sentence that says what happens when it is reached.
 
-use crate::error::Error;
-
-/// One bound, as [`Limits::describe`] lists it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct LimitInfo {
-    /// The field of [`Limits`], which is also the name on the command line.
-    pub name: &'static str,
-    /// The value in force.
-    pub value: u64,
-    /// What is bounded, and what happens when the bound is reached.
-    pub doc: &'static str,
-}
-
-macro_rules! limits {
-    ($($(#[doc = $doc:literal])+ $name:ident = $default:expr;)+) => {
-        /// Every bound there is: queues, sizes, counts, times. Units are in the names.
-        #[derive(Debug, Clone, PartialEq, Eq)]
-        #[non_exhaustive]
-        pub struct Limits {
-            $($(#[doc = $doc])+ pub $name: u64,)+
-        }
-
-        impl Default for Limits {
-            fn default() -> Self {
-                Self { $($name: $default,)+ }
-            }
-        }
-
-        impl Limits {
-            /// All bounds with their values, in the order of their declaration.
-            #[must_use]
-            pub fn describe(&self) -> Vec<LimitInfo> {
-                vec![$(LimitInfo {
-                    name: stringify!($name),
-                    value: self.$name,
-                    doc: concat!($($doc),+).trim_ascii(),
-                },)+]
-            }
-
-            fn field(&mut self, name: &str) -> Option<&mut u64> {
-                match name {
-                    $(stringify!($name) => Some(&mut self.$name),)+
-                    _ => None,
-                }
-            }
-        }
-    };
-}
+use super::machine::share;
+use super::table::limits;
 
 limits! {
+    "Sockets":
     /// Bytes of one received message, whole. A larger one: Close 1009, `error`. Cloudflare: 32 MiB.
     message_bytes = 32 * 1024 * 1024;
     /// Bytes that wait for a slow client before its connection is no longer read, and below which `drain`
@@ -78,6 +33,13 @@ limits! {
     tag_bytes = 256;
     /// Bytes of UTF-8 of each side of an auto-response. More: `auto-response-too-large`. Cloudflare: 2,048.
     auto_response_bytes = 2_048;
+    /// Sockets that one instance may hold. More: `too-many-sockets`. Cloudflare: 32,768 an object.
+    sockets = 32_768;
+    /// Milliseconds of silence after which the system probes whether a peer's machine is still there, and as many that
+    /// its answer may take; then its connection is lost (1006).
+    tcp_keep_alive_ms = 60_000;
+
+    "Objects":
     /// Milliseconds without an event after which an object that nothing holds loses its instance. Cloudflare: 10 s.
     hibernate_after_ms = 10_000;
     /// Milliseconds that an object's gate may be closed (`block_concurrency_while`); then the object is reset.
@@ -90,8 +52,55 @@ limits! {
     alarm_retries = 6;
     /// Milliseconds before the first retry of an alarm; each further one waits twice as long. Cloudflare: 2 s.
     alarm_backoff_ms = 2_000;
+
+    "Turns":
+    /// Events that one turn takes; more wait for the next.
+    batch_events = 64;
+    /// Bytes of messages that one turn takes; a larger message is a turn by itself. Twice as many are promised for answers.
+    batch_bytes = 64 * 1024;
+    /// Milliseconds of CPU time that a turn may use; then the instance dies. Cloudflare: 30 s.
+    turn_cpu_ms = 30_000;
+    /// Milliseconds from begin to end that a turn may take, blocking calls included; then the instance
+    /// dies.
+    turn_wall_ms = 60_000;
+    /// Bytes that one turn may send, over all sockets. More: `send` is refused with `outbox-full`.
+    turn_bytes = 256 * 1024 * 1024;
+    /// Things that one turn may ask for. More: the instance dies.
+    turn_effects = 1_000_000;
     /// Requests to objects and servers that one instance may have under way. More: refused.
     operations = 1_000;
+    /// Timers that one instance may have under way. More: `too-many-timers`.
+    timers = 10_000;
+    /// Milliseconds of the longest timer, a week. More: `timeout-too-long`.
+    timer_ms = 604_800_000;
+
+    "Memory":
+    /// Bytes of linear memory of one instance. More: the allocation fails in the guest. Cloudflare: 128 MB.
+    memory_bytes = 128 * 1024 * 1024;
+    /// Bytes of the guest's stack. More: the instance dies.
+    stack_bytes = 512 * 1024;
+    /// Bytes that the host keeps for one instance: what a turn has asked for, what it may have to take back, bodies of
+    /// requests and responses, queues between its own sockets, timers, handles, names. More: the call is refused with
+    /// `other` (`send` with `outbox-full`); one that cannot be refused ends the instance.
+    instance_host_bytes = 256 * 1024 * 1024;
+    /// Bytes of linear memory of all instances, but for what each begins with. At the bound idle objects hibernate first;
+    /// then requests get 503, and an instance that has more than its share and grows is refused memory. Thirty-five
+    /// hundredths of the memory.
+    [total] guests_total_bytes = share(35);
+    /// Bytes that the host keeps for all instances together, as for one. At the bound: as for one. A twentieth of the
+    /// memory.
+    [total] host_total_bytes = share(5);
+    /// Bytes of messages that wait for slow clients, over all connections. At the bound a `send` to a client that has
+    /// anything waiting is refused with `outbox-full`, and the connections with the most are dropped (1006). A tenth of the memory.
+    [total] outbox_total_bytes = share(10);
+    /// Bytes of received messages that wait for workers, over all connections. At the bound a connection that has messages
+    /// waiting is no longer read, and one that brings more is closed with 1013. A twentieth of the memory.
+    [total] held_total_bytes = share(5);
+    /// Bytes of bodies of HTTP requests and responses under way, over all connections. At the bound a request is answered
+    /// with 503, and a response is given up. A twentieth of the memory.
+    [total] body_total_bytes = share(5);
+
+    "Storage":
     /// Bytes of a key. More: `key-too-large`. Cloudflare: 2,048.
     key_bytes = 2_048;
     /// Bytes of a key and its value, and of a string, blob or row in SQL. More: `value-too-large`, or `sql`.
@@ -127,47 +136,8 @@ limits! {
     sql_ms = 10_000;
     /// Milliseconds to wait for a database that another connection still holds. More: `storage`.
     busy_ms = 1_000;
-    /// Events that one turn takes; more wait for the next.
-    batch_events = 64;
-    /// Bytes of messages that one turn takes; a larger message is a turn by itself. Twice as many are promised for answers.
-    batch_bytes = 64 * 1024;
-    /// Milliseconds of CPU time that a turn may use; then the instance dies. Cloudflare: 30 s.
-    turn_cpu_ms = 30_000;
-    /// Milliseconds from begin to end that a turn may take, blocking calls included; then the instance
-    /// dies.
-    turn_wall_ms = 60_000;
-    /// Bytes that one turn may send, over all sockets. More: `send` is refused with `outbox-full`.
-    turn_bytes = 256 * 1024 * 1024;
-    /// Things that one turn may ask for. More: the instance dies.
-    turn_effects = 1_000_000;
-    /// Bytes of linear memory of one instance. More: the allocation fails in the guest. Cloudflare: 128 MB.
-    memory_bytes = 128 * 1024 * 1024;
-    /// Bytes of the guest's stack. More: the instance dies.
-    stack_bytes = 512 * 1024;
-    /// Instances alive at a time. More: 503. Linux's `vm.max_map_count` of 65,530 ends near 9,700; each
-    /// thousand adds two milliseconds to the start.
-    instances = 5_000;
-    /// Sockets that one instance may hold. More: `too-many-sockets`. Cloudflare: 32,768 an object.
-    sockets = 32_768;
-    /// Timers that one instance may have under way. More: `too-many-timers`.
-    timers = 10_000;
-    /// Milliseconds of the longest timer, a week. More: `timeout-too-long`.
-    timer_ms = 604_800_000;
-    /// Bytes a second of an instance's output that reach the log. The rest is dropped, and counted there.
-    log_bytes_per_second = 64 * 1024;
-    /// Connections open at a time. More wait, unaccepted, until one ends.
-    connections = 50_000;
-    /// Connections that one address may have open, an IPv6 network of 64 bits counting as one. More: dropped as they come.
-    /// As many as there are at all, since clients behind one proxy share an address; lower it where there is none.
-    connections_per_address = 50_000;
-    /// Of these, those that have not completed a request's head, nor TLS before it. More: dropped as they come.
-    handshakes_per_address = 4_096;
-    /// Bytes of messages that have not come to their end, over all connections. More: Close 1013 for the connection that
-    /// brings more.
-    unfinished_bytes = 1024 * 1024 * 1024;
-    /// Milliseconds of silence after which the system probes whether a peer's machine is still there, and as many that
-    /// its answer may take; then its connection is lost (1006).
-    tcp_keep_alive_ms = 60_000;
+
+    "HTTP":
     /// Bytes of a request's head. More: 431.
     request_head_bytes = 16 * 1024;
     /// Headers of a request. More: 431.
@@ -178,10 +148,10 @@ limits! {
     request_body_bytes = 10 * 1024 * 1024;
     /// Milliseconds in which a request's body must be complete; then 408.
     request_body_ms = 30_000;
-    /// Milliseconds in which a client must be done with its TLS handshake; then the connection is dropped.
-    tls_handshake_ms = 10_000;
+
+    "Outbound":
     /// Outbound connections of the worker, those being opened included. More: `connect` and `fetch` fail with `other`.
-    outbound_connections = 10_000;
+    [total] outbound_connections = 10_000;
     /// Milliseconds that `connect` has until its socket is open, and `fetch` until it has a connection; then it fails.
     connect_ms = 10_000;
     /// Milliseconds that `fetch` has until the response is whole; then it fails.
@@ -193,121 +163,26 @@ limits! {
     /// Headers of a response to `connect` or `fetch`. More: it fails.
     response_headers = 100;
     /// Names of hosts that are looked up at a time, each on a thread. More wait, within their own time.
-    lookups = 64;
+    [total] lookups = 64;
+
+    "Process":
+    /// Instances alive at a time. More: 503. Linux's `vm.max_map_count` of 65,530 ends near 9,700; each
+    /// thousand adds two milliseconds to the start.
+    [total] instances = 5_000;
+    /// Connections open at a time. More wait, unaccepted, until one ends.
+    [total] connections = 50_000;
+    /// Connections that one address may have open, an IPv6 network of 64 bits counting as one. More: dropped as they come.
+    /// As many as there are at all, since clients behind one proxy share an address; lower it where there is none.
+    connections_per_address = 50_000;
+    /// Of these, those that have not completed a request's head, nor TLS before it. More: dropped as they come.
+    handshakes_per_address = 4_096;
+    /// Milliseconds in which a client must be done with its TLS handshake; then the connection is dropped.
+    tls_handshake_ms = 10_000;
+    /// Bytes of messages that have not come to their end, over all connections. More: Close 1013 for the connection that
+    /// brings more. A twentieth of the memory.
+    [total] unfinished_bytes = share(5);
+    /// Bytes a second of an instance's output that reach the log. The rest is dropped, and counted there.
+    log_bytes_per_second = 64 * 1024;
     /// Milliseconds that a shutdown waits for sockets to close and responses to leave.
     drain_ms = 10_000;
-}
-
-impl Limits {
-    /// Set a bound by its name; dashes may stand for underscores.
-    ///
-    /// # Errors
-    ///
-    /// [`Error::Config`] names the bounds that come close if there is none of that name.
-    pub fn set(&mut self, name: &str, value: u64) -> Result<(), Error> {
-        let wanted = name.replace('-', "_");
-        if let Some(field) = self.field(&wanted) {
-            *field = value;
-            return Ok(());
-        }
-        let word = wanted.split('_').next().unwrap_or_default();
-        let near: Vec<_> = self
-            .describe()
-            .into_iter()
-            .map(|limit| limit.name)
-            .filter(|name| name.contains(word))
-            .collect();
-        let hint = if near.is_empty() {
-            "`pairway limits` lists them".to_owned()
-        } else {
-            format!("did you mean {}?", near.join(", "))
-        };
-        Err(Error::Config(format!("there is no limit `{name}`: {hint}")))
-    }
-
-    /// Check that the bounds can be kept together.
-    ///
-    /// # Errors
-    ///
-    /// [`Error::Config`] names the bound that cannot.
-    pub fn check(&self) -> Result<(), Error> {
-        let refuse = |text: &str| Err(Error::Config(text.to_owned()));
-        if self.outbox_soft_bytes > self.outbox_hard_bytes {
-            return refuse("limit outbox_soft_bytes must not be above outbox_hard_bytes");
-        }
-        if self.memory_bytes > 4 << 30 {
-            return refuse(
-                "limit memory_bytes must not be above 4 GiB, the address space of a component",
-            );
-        }
-        if self.request_head_bytes < 8192 {
-            return refuse("limit request_head_bytes must be at least 8192");
-        }
-        if self.response_head_bytes < 8192 {
-            return refuse("limit response_head_bytes must be at least 8192");
-        }
-        if self.close_reason_bytes > 123 {
-            return refuse(
-                "limit close_reason_bytes must not be above 123: a Close frame holds no more",
-            );
-        }
-        for limit in self.describe() {
-            if limit.value == 0 && limit.name != "linger_ms" {
-                return Err(Error::Config(format!(
-                    "limit {} must be above zero",
-                    limit.name
-                )));
-            }
-        }
-        Ok(())
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_limit_is_set_by_its_name_with_dashes_or_underscores() {
-        let mut limits = Limits::default();
-        limits.set("message-bytes", 5).unwrap();
-        assert_eq!(limits.message_bytes, 5);
-        limits.set("close_timeout_ms", 7).unwrap();
-        assert_eq!(limits.close_timeout_ms, 7);
-    }
-
-    #[test]
-    fn an_unknown_limit_is_refused_with_names_that_come_close() {
-        let error = Limits::default()
-            .set("outbox-bytes", 5)
-            .unwrap_err()
-            .to_string();
-        assert!(
-            error.contains("outbox_soft_bytes") && error.contains("outbox_hard_bytes"),
-            "{error}"
-        );
-    }
-
-    #[test]
-    fn limits_that_contradict_each_other_are_refused() {
-        let mut limits = Limits::default();
-        limits.outbox_soft_bytes = limits.outbox_hard_bytes + 1;
-        assert!(limits.check().is_err());
-        assert!(
-            Limits {
-                message_bytes: 0,
-                ..Limits::default()
-            }
-            .check()
-            .is_err()
-        );
-        assert!(Limits::default().check().is_ok());
-    }
-
-    #[test]
-    fn every_limit_says_what_happens_when_it_is_reached() {
-        for limit in Limits::default().describe() {
-            assert!(limit.doc.len() > 30, "{} has no sentence", limit.name);
-        }
-    }
 }

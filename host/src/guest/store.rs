@@ -17,6 +17,7 @@ use crate::counters::Counters;
 use crate::namespace::Namespaces;
 use crate::object::Object;
 use crate::outbound::Outbound;
+use crate::quota::Totals;
 use crate::socket::deflate::Policy;
 use crate::socket::{End, Owner, SocketId};
 
@@ -25,6 +26,8 @@ use crate::socket::{End, Owner, SocketId};
 pub(crate) struct Host {
     pub(crate) limits: Arc<Limits>,
     pub(crate) counters: Arc<Counters>,
+    /// What may be kept, over all instances and connections.
+    pub(crate) totals: Arc<Totals>,
     /// The guest's environment.
     pub(crate) vars: Arc<[(String, String)]>,
     /// The durable objects that the worker can reach, by the names of their bindings.

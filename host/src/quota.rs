@@ -1,0 +1,242 @@
+//! Owns what may be kept: quotas of bytes, one within another, and the charges on them, which are given back when they are
+//! dropped. Knows nothing of what is kept.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+
+use tokio::sync::Notify;
+
+use crate::config::Limits;
+
+/// So many bytes may be kept at a time.
+#[derive(Debug)]
+pub(crate) struct Quota {
+    max: u64,
+    used: AtomicU64,
+    /// What is charged here is charged there as well.
+    within: Option<Arc<Self>>,
+    /// Somebody has been refused since the quota was last relieved.
+    is_pressed: AtomicBool,
+    pressed: Notify,
+}
+
+impl Quota {
+    pub(crate) fn new(max: u64) -> Arc<Self> {
+        Arc::new(Self::bounded(max, None))
+    }
+
+    /// A part of this quota, with a bound of its own.
+    pub(crate) fn part(self: &Arc<Self>, max: u64) -> Arc<Self> {
+        Arc::new(Self::bounded(max, Some(Arc::clone(self))))
+    }
+
+    fn bounded(max: u64, within: Option<Arc<Self>>) -> Self {
+        Self {
+            max,
+            used: AtomicU64::new(0),
+            within,
+            is_pressed: AtomicBool::new(false),
+            pressed: Notify::new(),
+        }
+    }
+
+    pub(crate) fn max(&self) -> u64 {
+        self.max
+    }
+
+    pub(crate) fn used(&self) -> u64 {
+        self.used.load(Ordering::Relaxed)
+    }
+
+    /// Whether nothing more should be kept: the bound is reached, or somebody has just been refused.
+    pub(crate) fn is_full(&self) -> bool {
+        self.used() >= self.max || self.is_pressed.load(Ordering::Relaxed)
+    }
+
+    /// Charge bytes, or note that there is no room for them.
+    pub(crate) fn try_take(&self, bytes: u64) -> bool {
+        let before = self.used.fetch_add(bytes, Ordering::Relaxed);
+        let has_room = before.saturating_add(bytes) <= self.max;
+        if has_room
+            && self
+                .within
+                .as_ref()
+                .is_none_or(|within| within.try_take(bytes))
+        {
+            return true;
+        }
+        self.used.fetch_sub(bytes, Ordering::Relaxed);
+        if !has_room {
+            self.press();
+        }
+        false
+    }
+
+    /// Charge bytes that are there already. Beyond the bound somebody is told.
+    pub(crate) fn take(&self, bytes: u64) {
+        if bytes == 0 {
+            return;
+        }
+        let before = self.used.fetch_add(bytes, Ordering::Relaxed);
+        if let Some(within) = &self.within {
+            within.take(bytes);
+        }
+        if before.saturating_add(bytes) > self.max {
+            self.press();
+        }
+    }
+
+    /// Give bytes back.
+    pub(crate) fn give(&self, bytes: u64) {
+        if bytes == 0 {
+            return;
+        }
+        self.used.fetch_sub(bytes, Ordering::Relaxed);
+        if let Some(within) = &self.within {
+            within.give(bytes);
+        }
+    }
+
+    /// There is no room: whoever can make some is told.
+    pub(crate) fn press(&self) {
+        if !self.is_pressed.swap(true, Ordering::Relaxed) {
+            self.pressed.notify_one();
+        }
+    }
+
+    /// Wait until there is no room for somebody.
+    pub(crate) async fn pressed(&self) {
+        self.pressed.notified().await;
+    }
+
+    /// What could be done to make room is done.
+    pub(crate) fn relieved(&self) {
+        self.is_pressed.store(false, Ordering::Relaxed);
+    }
+}
+
+/// Bytes that are charged on a quota, until this is dropped.
+#[derive(Debug)]
+pub(crate) struct Charge {
+    quota: Arc<Quota>,
+    bytes: u64,
+}
+
+impl Charge {
+    /// No bytes yet.
+    pub(crate) fn on(quota: &Arc<Quota>) -> Self {
+        Self {
+            quota: Arc::clone(quota),
+            bytes: 0,
+        }
+    }
+
+    /// So many bytes; `None` if there is no room for them.
+    pub(crate) fn of(quota: &Arc<Quota>, bytes: u64) -> Option<Self> {
+        let mut charge = Self::on(quota);
+        charge.try_grow(bytes).then_some(charge)
+    }
+
+    pub(crate) fn bytes(&self) -> u64 {
+        self.bytes
+    }
+
+    /// Charge more. False, and as before, if there is no room.
+    pub(crate) fn try_grow(&mut self, bytes: u64) -> bool {
+        let has_room = self.quota.try_take(bytes);
+        if has_room {
+            self.bytes += bytes;
+        }
+        has_room
+    }
+
+    /// Charge so many instead, of what is there already.
+    pub(crate) fn set(&mut self, bytes: u64) {
+        if bytes > self.bytes {
+            self.quota.take(bytes - self.bytes);
+        } else {
+            self.quota.give(self.bytes - bytes);
+        }
+        self.bytes = bytes;
+    }
+}
+
+impl Drop for Charge {
+    fn drop(&mut self) {
+        self.quota.give(self.bytes);
+    }
+}
+
+/// The quotas of the process.
+#[derive(Debug)]
+pub(crate) struct Totals {
+    /// Linear memory of instances.
+    pub(crate) guests: Arc<Quota>,
+    /// What the host keeps for instances.
+    pub(crate) host: Arc<Quota>,
+    /// Messages that wait for slow clients.
+    pub(crate) outboxes: Arc<Quota>,
+    /// Received messages that wait for workers.
+    pub(crate) held: Arc<Quota>,
+    /// Bodies of HTTP requests and responses.
+    pub(crate) bodies: Arc<Quota>,
+}
+
+impl Totals {
+    pub(crate) fn new(limits: &Limits) -> Self {
+        Self {
+            guests: Quota::new(limits.guests_total_bytes),
+            host: Quota::new(limits.host_total_bytes),
+            outboxes: Quota::new(limits.outbox_total_bytes),
+            held: Quota::new(limits.held_total_bytes),
+            bodies: Quota::new(limits.body_total_bytes),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_charge_counts_until_it_is_dropped() {
+        let quota = Quota::new(100);
+        let mut charge = Charge::of(&quota, 60).unwrap();
+        assert!(Charge::of(&quota, 41).is_none());
+        assert!(charge.try_grow(40));
+        assert_eq!((quota.used(), charge.bytes()), (100, 100));
+        charge.set(10);
+        assert_eq!(quota.used(), 10);
+        drop(charge);
+        assert_eq!(quota.used(), 0);
+    }
+
+    #[test]
+    fn a_part_has_its_own_bound_and_that_of_the_whole() {
+        let whole = Quota::new(100);
+        let (one, two) = (whole.part(80), whole.part(80));
+        let first = Charge::of(&one, 80).unwrap();
+        assert!(Charge::of(&one, 1).is_none());
+        assert!(Charge::of(&two, 30).is_none());
+        assert_eq!((whole.used(), two.used()), (80, 0));
+        let second = Charge::of(&two, 20).unwrap();
+        drop((first, second));
+        assert_eq!((whole.used(), one.used(), two.used()), (0, 0, 0));
+    }
+
+    #[tokio::test]
+    async fn whoever_makes_room_is_told_once_until_it_has() {
+        let quota = Quota::new(10);
+        assert!(Charge::of(&quota, 11).is_none());
+        quota.pressed().await;
+        assert!(quota.is_full());
+        quota.relieved();
+        assert!(!quota.is_full());
+        let mut there = Charge::on(&quota);
+        there.set(11);
+        quota.pressed().await;
+        drop(there);
+        quota.relieved();
+        assert!(!quota.is_full());
+    }
+}
