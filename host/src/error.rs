@@ -82,6 +82,12 @@ pub enum Fault {
     /// The guest wanted more memory than [`Limits::memory_bytes`](crate::Limits) and gave up.
     #[error("the worker ran out of memory (limit memory_bytes: {0})")]
     OutOfMemory(u64),
+    /// The guest wanted more memory while all instances together had as much as
+    /// [`Limits::guests_total_bytes`](crate::Limits) allows, and it more than its share; or it was idle and had the most.
+    #[error(
+        "all instances together have the memory that they may (limit guests_total_bytes: {0}), and this one has more than its share"
+    )]
+    TotalMemory(u64),
     /// No instance could be made.
     #[error("the worker could not be instantiated: {0}")]
     Instantiate(String),
@@ -104,7 +110,7 @@ impl Fault {
     #[must_use]
     pub fn status(&self) -> u16 {
         match self {
-            Self::TooManyInstances(_) => 503,
+            Self::TooManyInstances(_) | Self::TotalMemory(_) => 503,
             Self::Trap(_)
             | Self::CpuTime(_)
             | Self::WallTime(_)

@@ -4,9 +4,9 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
-use tokio::sync::Notify;
+use tokio::sync::{Notify, Semaphore};
 
-use crate::config::Limits;
+use crate::config::{Limits, size};
 
 /// So many bytes may be kept at a time.
 #[derive(Debug)]
@@ -48,9 +48,18 @@ impl Quota {
         self.used.load(Ordering::Relaxed)
     }
 
-    /// Whether nothing more should be kept: the bound is reached, or somebody has just been refused.
+    /// Whether the bound is reached.
     pub(crate) fn is_full(&self) -> bool {
-        self.used() >= self.max || self.is_pressed.load(Ordering::Relaxed)
+        self.used() >= self.max
+    }
+
+    /// Whether so many more bytes would be taken.
+    pub(crate) fn has_room(&self, bytes: u64) -> bool {
+        self.used().saturating_add(bytes) <= self.max
+            && self
+                .within
+                .as_ref()
+                .is_none_or(|within| within.has_room(bytes))
     }
 
     /// Charge bytes, or note that there is no room for them.
@@ -167,6 +176,101 @@ impl Drop for Charge {
     }
 }
 
+/// What is kept up to here, or beyond a step, is not charged: it is little, and charging costs time.
+const STEP: u64 = 4096;
+
+/// Bytes that come and go in small pieces. Charged in steps, the first of which is free.
+#[derive(Debug)]
+pub(crate) struct Meter {
+    charge: Charge,
+    /// Charged in any case.
+    base: u64,
+    used: u64,
+}
+
+impl Meter {
+    pub(crate) fn on(quota: &Arc<Quota>) -> Self {
+        Self::with_base(quota, 0)
+    }
+
+    /// For something that itself takes so many bytes, which are there already.
+    pub(crate) fn with_base(quota: &Arc<Quota>, base: u64) -> Self {
+        let mut charge = Charge::on(quota);
+        charge.set(base);
+        Self {
+            charge,
+            base,
+            used: 0,
+        }
+    }
+
+    pub(crate) fn used(&self) -> u64 {
+        self.used
+    }
+
+    fn wanted(&self, used: u64) -> u64 {
+        self.base + steps(used)
+    }
+
+    /// Whether the bound of its quota is reached.
+    pub(crate) fn is_full(&self) -> bool {
+        self.charge.quota.is_full()
+    }
+
+    /// Whether so many more bytes would be taken.
+    pub(crate) fn has_room(&self, bytes: u64) -> bool {
+        let quota = &self.charge.quota;
+        let more = self
+            .wanted(self.used + bytes)
+            .saturating_sub(self.charge.bytes);
+        more == 0 || quota.has_room(more)
+    }
+
+    /// Add bytes. False, and as before, if there is no room.
+    pub(crate) fn try_add(&mut self, bytes: u64) -> bool {
+        let wanted = self.wanted(self.used + bytes);
+        let more = wanted.saturating_sub(self.charge.bytes);
+        let has_room = more == 0 || self.charge.try_grow(more);
+        if has_room {
+            self.used += bytes;
+        }
+        has_room
+    }
+
+    /// Add bytes that are there already.
+    pub(crate) fn add(&mut self, bytes: u64) {
+        self.used += bytes;
+        let wanted = self.wanted(self.used);
+        if wanted > self.charge.bytes {
+            self.charge.set(wanted);
+        }
+    }
+
+    /// Take bytes away, as many as there are at most.
+    pub(crate) fn sub(&mut self, bytes: u64) {
+        self.used = self.used.saturating_sub(bytes);
+        let wanted = self.wanted(self.used);
+        if wanted < self.charge.bytes {
+            self.charge.set(wanted);
+        }
+    }
+
+    /// Charge another quota from now on.
+    pub(crate) fn move_to(&mut self, quota: &Arc<Quota>) {
+        let mut moved = Self::with_base(quota, self.base);
+        moved.add(self.used);
+        *self = moved;
+    }
+}
+
+/// What is charged for so many bytes.
+pub(crate) fn steps(bytes: u64) -> u64 {
+    match bytes {
+        0..=STEP => 0,
+        more => more.next_multiple_of(STEP),
+    }
+}
+
 /// The quotas of the process.
 #[derive(Debug)]
 pub(crate) struct Totals {
@@ -180,6 +284,8 @@ pub(crate) struct Totals {
     pub(crate) held: Arc<Quota>,
     /// Bodies of HTTP requests and responses.
     pub(crate) bodies: Arc<Quota>,
+    /// Who may inflate a long message.
+    pub(crate) inflating: Semaphore,
 }
 
 impl Totals {
@@ -190,7 +296,16 @@ impl Totals {
             outboxes: Quota::new(limits.outbox_total_bytes),
             held: Quota::new(limits.held_total_bytes),
             bodies: Quota::new(limits.body_total_bytes),
+            inflating: Semaphore::new(size(limits.inflating).min(Semaphore::MAX_PERMITS)),
         }
+    }
+}
+
+#[cfg(test)]
+impl Totals {
+    /// Totals of their own for a test.
+    pub(crate) fn testing() -> Arc<Self> {
+        Arc::new(Self::new(&Limits::default()))
     }
 }
 
@@ -224,19 +339,35 @@ mod tests {
         assert_eq!((whole.used(), one.used(), two.used()), (0, 0, 0));
     }
 
+    #[test]
+    fn a_meter_charges_in_steps_and_the_first_is_free() {
+        let quota = Quota::new(3 * STEP);
+        let mut meter = Meter::on(&quota);
+        assert!(meter.try_add(STEP));
+        assert_eq!(quota.used(), 0);
+        assert!(meter.try_add(1));
+        assert_eq!(quota.used(), 2 * STEP);
+        assert!(meter.try_add(2 * STEP - 1) && !meter.has_room(1) && !meter.try_add(1));
+        assert_eq!((meter.used(), quota.used()), (3 * STEP, 3 * STEP));
+        meter.add(1);
+        assert_eq!(quota.used(), 4 * STEP, "what is there counts");
+        let other = Quota::new(1);
+        meter.move_to(&other);
+        assert_eq!((quota.used(), other.used()), (0, 4 * STEP));
+        meter.sub(3 * STEP + 1);
+        assert_eq!(other.used(), 0);
+    }
+
     #[tokio::test]
     async fn whoever_makes_room_is_told_once_until_it_has() {
         let quota = Quota::new(10);
         assert!(Charge::of(&quota, 11).is_none());
         quota.pressed().await;
-        assert!(quota.is_full());
+        assert!(Charge::of(&quota, 11).is_none(), "nobody is told again");
         quota.relieved();
-        assert!(!quota.is_full());
         let mut there = Charge::on(&quota);
         there.set(11);
+        assert!(quota.is_full());
         quota.pressed().await;
-        drop(there);
-        quota.relieved();
-        assert!(!quota.is_full());
     }
 }

@@ -159,6 +159,7 @@ impl Service {
             uri: self.uri(parts),
             headers: copy(&parts.headers),
             body: body.into(),
+            _charge: None,
             peer: Some(self.peer.to_string()),
             wants_web_socket: upgrade::wants_web_socket(&parts.headers),
         }
@@ -250,7 +251,8 @@ impl Service {
             .as_ref()
             .map_or(0, |policy| policy.min_bytes);
         let format = Format::new(Role::Server, deflate, min_bytes);
-        let outbox = Arc::new(Outbox::new(format, size(host.limits.outbox_soft_bytes)));
+        let soft = size(host.limits.outbox_soft_bytes);
+        let outbox = Arc::new(Outbox::new(format, soft, &host.totals));
         let inflater = deflate.map(|agreed| Inflater::new(agreed.peer_keeps_context));
         let headers = parts.headers.iter();
         let headers = headers.map(|(name, value)| (name.as_str(), value.as_bytes()));
@@ -262,7 +264,7 @@ impl Service {
         let end = coupled.unwrap_or_else(|| {
             // Whoever sent the 101 is gone already: what it sent before is still delivered.
             outbox.order(Order::End);
-            Arc::new(End::orphan())
+            Arc::new(End::orphan(&outbox))
         });
         let open = self.drain.open(&end, &outbox);
         let early = stream.read_buf;

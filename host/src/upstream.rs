@@ -13,6 +13,7 @@ use crate::counters::Counters;
 use crate::drain::Drain;
 use crate::guest::Answer;
 use crate::outbound::{Connect, Failed, Fetch, Opened, Outbound};
+use crate::quota::Totals;
 use crate::socket::codec::{Format, Role};
 use crate::socket::deflate::{self, Inflater, Policy};
 use crate::socket::{Agreed, Departure, End, Outbox, SocketId};
@@ -25,6 +26,7 @@ pub(crate) struct Upstream {
     drain: Arc<Drain>,
     limits: Arc<Limits>,
     counters: Arc<Counters>,
+    totals: Arc<Totals>,
     compression: Option<Policy>,
     places: Arc<Semaphore>,
 }
@@ -48,6 +50,7 @@ impl Upstream {
         drain: Arc<Drain>,
         limits: Arc<Limits>,
         counters: Arc<Counters>,
+        totals: Arc<Totals>,
         compression: Option<Policy>,
     ) -> Self {
         let places = size(limits.outbound_connections).min(Semaphore::MAX_PERMITS);
@@ -56,6 +59,7 @@ impl Upstream {
             drain,
             limits,
             counters,
+            totals,
             compression,
             places: Arc::new(Semaphore::new(places)),
         }
@@ -102,6 +106,7 @@ impl Upstream {
             status: response.status,
             headers: response.headers,
             body: response.body.into(),
+            _charge: None,
             socket,
             has_arrived: false,
         })
@@ -144,7 +149,11 @@ impl Upstream {
         Ok(Wire {
             stream: opened.stream,
             early: opened.read_ahead,
-            outbox: Arc::new(Outbox::new(format, size(self.limits.outbox_soft_bytes))),
+            outbox: Arc::new(Outbox::new(
+                format,
+                size(self.limits.outbox_soft_bytes),
+                &self.totals,
+            )),
             inflater: compression.map(|agreed| Inflater::new(agreed.peer_keeps_context)),
             agreed: Agreed {
                 protocol: opened.protocol,

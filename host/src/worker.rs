@@ -95,6 +95,7 @@ impl Sessions {
             Arc::clone(drain),
             Arc::clone(&host.limits),
             Arc::clone(&host.counters),
+            Arc::clone(&host.totals),
             host.compression.clone(),
         ));
         Ok(Self {
@@ -201,6 +202,8 @@ fn outbound(config: &Config) -> Result<Outbound, Error> {
         response_body_bytes: limits.response_body_bytes,
         response_head_bytes: limits.response_head_bytes,
         response_headers: limits.response_headers,
+        protocols: limits.protocols,
+        protocol_bytes: limits.protocol_bytes,
         lookups: limits.lookups,
         tcp_keep_alive_ms: limits.tcp_keep_alive_ms,
     };

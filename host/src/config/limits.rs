@@ -45,6 +45,8 @@ limits! {
     /// Milliseconds that an object's gate may be closed (`block_concurrency_while`); then the object is reset.
     /// Cloudflare: 30 s.
     gate_ms = 30_000;
+    /// Bytes of UTF-8 of an object's name. More: `other`.
+    object_name_bytes = 2_048;
     /// Milliseconds that an object waits for a place among the instances, all of which are at work; then 503, and
     /// Close 1013 for the sockets that had something for it.
     instance_wait_ms = 10_000;
@@ -96,6 +98,8 @@ limits! {
     /// Bytes of received messages that wait for workers, over all connections. At the bound a connection that has messages
     /// waiting is no longer read, and one that brings more is closed with 1013. A twentieth of the memory.
     [total] held_total_bytes = share(5);
+    /// Compressed messages that are inflated at a time, of those that grow beyond 64 KiB. More wait.
+    [total] inflating = 2;
     /// Bytes of bodies of HTTP requests and responses under way, over all connections. At the bound a request is answered
     /// with 503, and a response is given up. A twentieth of the memory.
     [total] body_total_bytes = share(5);
@@ -162,6 +166,10 @@ limits! {
     response_head_bytes = 16 * 1024;
     /// Headers of a response to `connect` or `fetch`. More: it fails.
     response_headers = 100;
+    /// Subprotocols that `connect` may offer. More: `invalid-protocol`.
+    protocols = 100;
+    /// Bytes of a subprotocol that `connect` offers. More: `invalid-protocol`.
+    protocol_bytes = 256;
     /// Names of hosts that are looked up at a time, each on a thread. More wait, within their own time.
     [total] lookups = 64;
 

@@ -74,8 +74,8 @@ pub(super) fn fault(store: &Store<GuestState>, error: &wasmtime::Error) -> Fault
     if let Some(Trap::Interrupt) = error.downcast_ref::<Trap>() {
         return Fault::CpuTime(limits.turn_cpu_ms);
     }
-    if store.data().memory.was_denied {
-        return Fault::OutOfMemory(limits.memory_bytes);
+    if let Some(fault) = store.data().memory.fault() {
+        return fault;
     }
     tracing::debug!(target: "pairway::worker", "{error:?}");
     Fault::Trap(error.root_cause().to_string())

@@ -13,6 +13,7 @@ use super::promise::{Promise, Route};
 use super::request::{Answer, Reply, Request, Token};
 use crate::config::Limits;
 use crate::outbound::{Connect, Fetch};
+use crate::quota::{Charge, Meter, Quota};
 use crate::socket::auto_response::AutoResponse;
 use crate::socket::message::CloseBody;
 use crate::socket::{End, Message, Outbox, SocketId};
@@ -70,11 +71,13 @@ pub(crate) enum Staged {
     Fetch {
         token: Token,
         fetch: Box<Fetch>,
+        charge: Charge,
     },
     /// An outbound socket is to be opened.
     Connect {
         end: Arc<End>,
         plan: Box<Connect>,
+        charge: Charge,
     },
     /// The worker has closed an outbound socket that is being opened.
     CloseOpening {
@@ -96,6 +99,8 @@ pub(crate) struct Effects {
     /// Where the turn's own frames begin.
     pub(crate) from: usize,
     pub(crate) staged: Vec<Staged>,
+    /// How many things the turn has asked for, messages that were put together counted each.
+    asked: u64,
     /// What the turn has changed already, so that it can be taken back.
     pub(crate) journal: Journal,
     /// The object's auto-response from the end of the turn on, if the turn has set or removed it.
@@ -112,6 +117,8 @@ pub(crate) struct Effects {
     pub(crate) route: Option<Route>,
     /// Room for answers.
     pub(crate) promise: Promise,
+    /// What the turn has staged, as it is charged to its instance. What has a charge of its own does not count here.
+    kept: Option<Meter>,
     /// Sockets whose connection could not take all that the turn sent.
     pub(crate) refused: FxHashMap<SocketId, (Arc<End>, Arc<Outbox>)>,
 }
@@ -159,7 +166,7 @@ impl Effects {
             && *last == socket
         {
             range.end = to;
-            return Ok(());
+            return self.ask(limits);
         }
         let staged = Staged::Frames {
             socket,
@@ -175,17 +182,35 @@ impl Effects {
         self.total += bytes;
     }
 
-    /// Add to what the turn asks for. Beyond the bound the guest traps: no worker asks for that much, but a
+    /// Add to what the turn asks for. Beyond the bounds the guest traps: no worker asks for that much, but a
     /// loop does.
     pub(crate) fn stage(&mut self, staged: Staged, limits: &Limits) -> wasmtime::Result<()> {
-        if self.staged.len() as u64 >= limits.turn_effects {
+        self.ask(limits)?;
+        if !self.keep(size_of::<Staged>()) {
+            wasmtime::bail!(
+                "the host keeps as much for this instance as it may (limits instance_host_bytes, host_total_bytes)"
+            );
+        }
+        self.staged.push(staged);
+        Ok(())
+    }
+
+    /// One thing more is asked for.
+    fn ask(&mut self, limits: &Limits) -> wasmtime::Result<()> {
+        if self.asked >= limits.turn_effects {
             wasmtime::bail!(
                 "a turn asked for more than {} things (limit turn_effects)",
                 limits.turn_effects
             );
         }
-        self.staged.push(staged);
+        self.asked += 1;
         Ok(())
+    }
+
+    /// Charge bytes that the turn has staged or is about to. False if the instance may have no more.
+    pub(crate) fn keep(&mut self, bytes: usize) -> bool {
+        let kept = self.kept.as_mut();
+        kept.is_none_or(|kept| kept.try_add(bytes as u64))
     }
 
     /// Bytes that the turn has staged so far, over all sockets.
@@ -193,11 +218,12 @@ impl Effects {
         self.total
     }
 
-    /// Begin a turn whose frames go behind what is in this buffer.
-    pub(crate) fn begin(frames: Vec<u8>) -> Self {
+    /// Begin a turn whose frames go behind what is in this buffer, and what it stages is charged to this quota.
+    pub(crate) fn begin(frames: Vec<u8>, quota: &Arc<Quota>) -> Self {
         Self {
             from: frames.len(),
             frames,
+            kept: Some(Meter::on(quota)),
             ..Self::default()
         }
     }

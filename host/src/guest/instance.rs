@@ -21,6 +21,7 @@ use super::store::{Duties, GuestState, Handle, Host};
 use crate::config::{millis, size};
 use crate::error::Fault;
 use crate::object::Object;
+use crate::quota::Meter;
 use crate::socket::{Departure, MessageRef, Owner, SocketEvent, SocketId};
 
 /// Messages that are handed over where they lie, behind those of the inbox.
@@ -79,6 +80,7 @@ impl Instance {
                 fault @ (Fault::CpuTime(_)
                 | Fault::WallTime(_)
                 | Fault::OutOfMemory(_)
+                | Fault::TotalMemory(_)
                 | Fault::Instantiate(_)
                 | Fault::Aborted(_)
                 | Fault::GateTime(_)
@@ -135,8 +137,8 @@ impl Instance {
         frames: Vec<u8>,
     ) -> Result<(), Fault> {
         let state = self.store.data_mut();
-        state.effects = Effects::begin(frames);
-        state.memory.was_denied = false;
+        state.effects = Effects::begin(frames, &state.quota);
+        state.memory.begin();
         let wall_ms = state.host.limits.turn_wall_ms;
         let (direct_socket, direct) =
             direct.map_or((0, &[][..]), |direct| (direct.socket, direct.messages));
@@ -215,8 +217,8 @@ impl Instance {
         frames: Vec<u8>,
     ) -> Result<Vec<Resource<Handle>>, Fault> {
         let state = self.store.data_mut();
-        state.effects = Effects::begin(frames);
-        state.memory.was_denied = false;
+        state.effects = Effects::begin(frames, &state.quota);
+        state.memory.begin();
         let mut arrivals = Vec::new();
         for event in inbox {
             match event {
@@ -235,10 +237,12 @@ impl Instance {
                     if state.operations.contains(token)
                         && let Some(end) = answer.socket.take().and_then(Departure::arrive)
                     {
-                        state.handles += 1;
-                        let handle = state.table.push(Handle(end));
-                        arrivals
-                            .push(handle.map_err(|error| Fault::Instantiate(error.to_string()))?);
+                        let handle = state.open_handle(end);
+                        let handle = handle.map_err(|error| Fault::Trap(error.to_string()))?;
+                        let full = || {
+                            Fault::Trap("too many handles (limit instance_host_bytes)".to_owned())
+                        };
+                        arrivals.push(handle.ok_or_else(full)?);
                         answer.has_arrived = true;
                     }
                 }
@@ -296,8 +300,7 @@ impl Instance {
                     state.settle(*id);
                 }
                 Event::Completed(token, _) => {
-                    state.timers.remove(token);
-                    state.operations.remove(token);
+                    state.forget(*token);
                 }
                 Event::Start
                 | Event::Fetch { .. }
@@ -364,10 +367,14 @@ fn state(
     let mut table = ResourceTable::new();
     // A backstop against a guest that never drops its handles: beyond it the guest traps.
     table.set_max_capacity(size(limits.sockets).saturating_mul(2).saturating_add(1024));
+    let quota = host.totals.host.part(limits.instance_host_bytes);
+    let memory = size(limits.memory_bytes);
     GuestState {
         wasi,
         table,
-        memory: Memory::new(size(limits.memory_bytes)),
+        memory: Memory::new(memory, &host.totals.guests, &host.counters),
+        kept: Meter::on(&quota),
+        quota,
         host,
         owner,
         effects: Effects::default(),

@@ -1,23 +1,84 @@
-//! Owns the bound on a guest's linear memory, and remembers whether the guest ran into it: a guest that is
-//! refused memory traps a moment later, and its user should be told why.
+//! Owns the bounds on a guest's linear memory, its own and that of all instances, and remembers whether the guest ran into
+//! one: a guest that is refused memory traps a moment later, and its user should be told why.
+
+use std::sync::Arc;
 
 use wasmtime::ResourceLimiter;
+
+use crate::counters::Counters;
+use crate::error::Fault;
+use crate::quota::{Charge, Quota};
+
+/// What an instance begins with is not charged up to here: most of it is stack that is never touched.
+const FREE_BYTES: usize = 2 * 1024 * 1024;
+
+/// Which bound a guest ran into.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Denied {
+    Own,
+    Total,
+}
 
 /// Bounds the memory of one instance, all its linear memories and tables together.
 #[derive(Debug)]
 pub(crate) struct Memory {
     max: usize,
     used: usize,
-    pub(crate) was_denied: bool,
+    total: Arc<Quota>,
+    charge: Charge,
+    counters: Arc<Counters>,
+    denied: Option<Denied>,
 }
 
 impl Memory {
-    pub(crate) fn new(max: usize) -> Self {
+    pub(crate) fn new(max: usize, total: &Arc<Quota>, counters: &Arc<Counters>) -> Self {
         Self {
             max,
             used: 0,
-            was_denied: false,
+            total: Arc::clone(total),
+            charge: Charge::on(total),
+            counters: Arc::clone(counters),
+            denied: None,
         }
+    }
+
+    /// Bytes that count for all instances together.
+    pub(crate) fn charged(&self) -> u64 {
+        self.charge.bytes()
+    }
+
+    /// A call begins: what was refused before does not explain how it ends.
+    pub(crate) fn begin(&mut self) {
+        self.denied = None;
+    }
+
+    /// Why the guest trapped, if it was refused memory.
+    pub(crate) fn fault(&self) -> Option<Fault> {
+        match self.denied? {
+            Denied::Own => Some(Fault::OutOfMemory(self.max as u64)),
+            Denied::Total => Some(Fault::TotalMemory(self.total.max())),
+        }
+    }
+
+    /// Whether there is room for so many bytes in all. Beyond the total, who has less than a fair share of it may still
+    /// grow, a little: others have more, and make room.
+    fn charge(&mut self, used: usize) -> bool {
+        let wanted = used.saturating_sub(FREE_BYTES) as u64;
+        let Some(more) = wanted.checked_sub(self.charge.bytes()) else {
+            return true;
+        };
+        if more == 0 || self.charge.try_grow(more) {
+            return true;
+        }
+        self.total.press();
+        let share = self.total.max() / self.counters.instances_live.get().max(1);
+        let is_small = wanted <= share;
+        let overdraft = self.total.max() / 16;
+        if is_small && self.total.used() + more <= self.total.max() + overdraft {
+            self.charge.set(wanted);
+            return true;
+        }
+        false
     }
 }
 
@@ -30,7 +91,11 @@ impl ResourceLimiter for Memory {
     ) -> wasmtime::Result<bool> {
         let after = self.used.saturating_add(desired.saturating_sub(current));
         if after > self.max {
-            self.was_denied = true;
+            self.denied = Some(Denied::Own);
+            return Ok(false);
+        }
+        if !self.charge(after) {
+            self.denied = Some(Denied::Total);
             return Ok(false);
         }
         self.used = after;
@@ -45,5 +110,56 @@ impl ResourceLimiter for Memory {
     ) -> wasmtime::Result<bool> {
         // A function reference takes 16 bytes at most; a table of them may take what a memory may.
         Ok(desired <= self.max / 16)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const MIB: usize = 1024 * 1024;
+
+    fn memory(total: &Arc<Quota>, counters: &Arc<Counters>) -> Memory {
+        counters.instances_live.add(1);
+        Memory::new(100 * MIB, total, counters)
+    }
+
+    fn grow(memory: &mut Memory, by: usize) -> bool {
+        let before = memory.used;
+        memory.memory_growing(before, before + by, None).unwrap()
+    }
+
+    #[test]
+    fn what_an_instance_begins_with_is_not_charged() {
+        let (total, counters) = (Quota::new(64 << 20), Arc::default());
+        let mut memory = memory(&total, &counters);
+        assert!(grow(&mut memory, FREE_BYTES));
+        assert_eq!(total.used(), 0);
+        assert!(grow(&mut memory, MIB));
+        assert_eq!(total.used(), 1 << 20);
+        drop(memory);
+        assert_eq!(total.used(), 0);
+    }
+
+    #[test]
+    fn at_the_total_who_has_more_than_a_share_is_refused_and_who_has_less_grows() {
+        let (total, counters) = (Quota::new(64 << 20), Arc::default());
+        let mut large = memory(&total, &counters);
+        let mut small = memory(&total, &counters);
+        assert!(grow(&mut large, FREE_BYTES + 64 * MIB));
+        assert!(!grow(&mut large, MIB));
+        assert_eq!(large.fault(), Some(Fault::TotalMemory(64 << 20)));
+        assert!(grow(&mut small, FREE_BYTES + 4 * MIB), "a sixteenth more");
+        assert!(!grow(&mut small, MIB));
+    }
+
+    #[test]
+    fn its_own_bound_is_told_apart() {
+        let (total, counters) = (Quota::new(1 << 30), Arc::default());
+        let mut memory = memory(&total, &counters);
+        assert!(!grow(&mut memory, 101 * MIB));
+        assert_eq!(memory.fault(), Some(Fault::OutOfMemory(100 << 20)));
+        memory.begin();
+        assert_eq!(memory.fault(), None);
     }
 }

@@ -3,6 +3,7 @@
 use tokio::sync::oneshot;
 
 use crate::error::Fault;
+use crate::quota::Charge;
 use crate::socket::Departure;
 
 /// Names a split operation; see `token` in `wit/types.wit`.
@@ -15,6 +16,8 @@ pub(crate) struct Request {
     pub(crate) uri: String,
     pub(crate) headers: Vec<(String, Vec<u8>)>,
     pub(crate) body: Vec<u8>,
+    /// What is charged for it, for as long as it is kept.
+    pub(crate) _charge: Option<Charge>,
     pub(crate) peer: Option<String>,
     /// Whether it asks for a WebSocket; else a 101 cannot answer it.
     pub(crate) wants_web_socket: bool,
@@ -26,6 +29,8 @@ pub(crate) struct Answer {
     pub(crate) status: u16,
     pub(crate) headers: Vec<(String, Vec<u8>)>,
     pub(crate) body: Vec<u8>,
+    /// What is charged for it, for as long as it is kept.
+    pub(crate) _charge: Option<Charge>,
     pub(crate) socket: Option<Departure>,
     /// The socket has been taken out, for the instance that asked.
     pub(crate) has_arrived: bool,

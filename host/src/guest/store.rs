@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use rustc_hash::{FxHashMap, FxHashSet};
-use wasmtime::component::ResourceTable;
+use wasmtime::component::{Resource, ResourceTable};
 use wasmtime_wasi::{WasiCtx, WasiCtxView, WasiView};
 
 use super::effects::Effects;
@@ -17,7 +17,7 @@ use crate::counters::Counters;
 use crate::namespace::Namespaces;
 use crate::object::Object;
 use crate::outbound::Outbound;
-use crate::quota::Totals;
+use crate::quota::{Charge, Meter, Quota, Totals};
 use crate::socket::deflate::Policy;
 use crate::socket::{End, Owner, SocketId};
 
@@ -69,6 +69,10 @@ pub(crate) struct GuestState {
     pub(crate) table: ResourceTable,
     pub(crate) memory: Memory,
     pub(crate) host: Host,
+    /// What the host keeps for this instance is charged here.
+    pub(crate) quota: Arc<Quota>,
+    /// Handles, timers, requests and names: many small things.
+    pub(crate) kept: Meter,
     /// Whoever takes the events of ends that this instance accepts: its session.
     pub(crate) owner: std::sync::Weak<dyn Owner>,
     pub(crate) effects: Effects,
@@ -100,9 +104,50 @@ pub(crate) struct Duties {
     /// Storage has failed: nothing of the turn is to happen.
     pub(crate) storage_failed: Option<String>,
     /// Names from which this instance has made ids.
-    pub(crate) names: HashMap<String, String>,
+    pub(crate) names: Names,
     /// Hibernatable ends whose last event is through while handlers are under way, which may ask for their tags.
     pub(crate) departed: FxHashMap<SocketId, Arc<End>>,
+}
+
+/// Names from which an instance has made ids, so that an object learns its own. Beyond their bounds the oldest are
+/// forgotten, all at once: an id then leads to its object as before, but does not tell it the name.
+#[derive(Debug, Default)]
+pub(crate) struct Names {
+    by_id: HashMap<String, String>,
+    bytes: usize,
+}
+
+impl Names {
+    const MAX: usize = 10_000;
+    const BYTES: usize = 4 * 1024 * 1024;
+
+    pub(crate) fn insert(&mut self, id: String, name: String) {
+        let bytes = id.len() + name.len();
+        if self.by_id.len() >= Self::MAX || self.bytes + bytes > Self::BYTES {
+            *self = Self::default();
+        }
+        if self.by_id.insert(id, name).is_none() {
+            self.bytes += bytes;
+        }
+    }
+
+    pub(crate) fn get(&self, id: &str) -> Option<&String> {
+        self.by_id.get(id)
+    }
+}
+
+/// What each of these takes, with what refers to it.
+pub(crate) mod cost {
+    /// A handle of a socket.
+    pub(crate) const HANDLE: u64 = 256;
+    /// A timer, with the task that waits for it.
+    pub(crate) const TIMER: u64 = 768;
+    /// A request or response, apart from its contents; with the task that waits for it.
+    pub(crate) const OPERATION: u64 = 2048;
+    /// An outbound socket that is being opened.
+    pub(crate) const DIAL: u64 = 16 * 1024;
+    /// A header, apart from its text.
+    pub(crate) const HEADER: u64 = 64;
 }
 
 impl std::fmt::Debug for GuestState {
@@ -116,6 +161,40 @@ impl std::fmt::Debug for GuestState {
 }
 
 impl GuestState {
+    /// Charge something that the host is to keep, for as long as it is kept.
+    pub(crate) fn charge(&self, bytes: u64) -> Option<Charge> {
+        Charge::of(&self.quota, bytes)
+    }
+
+    /// A handle of this end. `None` if the host keeps as much for this instance as it may.
+    pub(crate) fn open_handle(
+        &mut self,
+        end: Arc<End>,
+    ) -> wasmtime::Result<Option<Resource<Handle>>> {
+        if !self.kept.try_add(cost::HANDLE) {
+            return Ok(None);
+        }
+        self.handles += 1;
+        Ok(Some(self.table.push(Handle(end))?))
+    }
+
+    /// Take a handle back.
+    pub(crate) fn take_handle(&mut self, socket: Resource<Handle>) -> wasmtime::Result<Handle> {
+        let handle = self.table.delete(socket)?;
+        self.handles -= 1;
+        self.kept.sub(cost::HANDLE);
+        Ok(handle)
+    }
+
+    /// The timer or operation of this token is over. Gives whether there was one.
+    pub(crate) fn forget(&mut self, token: Token) -> bool {
+        if self.timers.remove(&token) {
+            self.kept.sub(cost::TIMER);
+            return true;
+        }
+        self.operations.remove(&token)
+    }
+
     /// An id that this instance has not had: for requests and tokens alike.
     pub(crate) fn next_id(&mut self) -> u64 {
         self.next_id += 1;

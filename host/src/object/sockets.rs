@@ -3,6 +3,8 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 
+use rustc_hash::FxHashSet;
+
 use super::Object;
 use crate::config::Limits;
 use crate::socket::{End, SocketId};
@@ -118,6 +120,7 @@ impl Object {
         except: &[SocketId],
         mut f: impl FnMut(&Arc<End>),
     ) {
+        let except: FxHashSet<SocketId> = except.iter().copied().collect();
         let facts = self.facts();
         let by_id = &facts.sockets.by_id;
         let is_wanted = |id: &SocketId| !except.contains(id);

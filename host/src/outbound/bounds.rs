@@ -14,6 +14,10 @@ pub(crate) struct Bounds {
     pub(crate) response_head_bytes: u64,
     /// Headers of a response to `connect` or `fetch`. More: the attempt fails.
     pub(crate) response_headers: u64,
+    /// Subprotocols that `connect` may offer. More: it is refused.
+    pub(crate) protocols: u64,
+    /// Bytes of one of them. More: `connect` is refused.
+    pub(crate) protocol_bytes: u64,
     /// Names of hosts that are being looked up at a time, each by a thread that cannot be interrupted. More wait, as
     /// long as their own time allows.
     pub(crate) lookups: u64,
@@ -29,6 +33,8 @@ impl Default for Bounds {
             response_body_bytes: 10 * 1024 * 1024,
             response_head_bytes: 16 * 1024,
             response_headers: 100,
+            protocols: 100,
+            protocol_bytes: 256,
             lookups: 64,
             tcp_keep_alive_ms: 60_000,
         }

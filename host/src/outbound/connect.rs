@@ -38,12 +38,14 @@ impl Connect {
         allow: &AllowList,
         url: &str,
         options: ConnectOptions,
+        bounds: &Bounds,
     ) -> Result<Self, Refusal> {
-        let url = url::of_connect(url)?;
-        headers::check_protocols(&options.protocols)?;
+        // First of all: of a host that may not be reached nothing else is looked at.
+        let target = allow.check(url::of_connect(url)?)?;
+        headers::check_protocols(&options.protocols, bounds)?;
         Ok(Self {
             headers: headers::of_connect(&options.headers)?,
-            target: allow.check(url)?,
+            target,
             handshake: Handshake::new(options.protocols, options.extensions),
         })
     }

@@ -54,7 +54,7 @@ pub(crate) struct Fetch {
 
 impl Fetch {
     pub(super) fn new(allow: &AllowList, request: Request) -> Result<Self, Refusal> {
-        let url = url::of_fetch(&request.uri)?;
+        let target = allow.check(url::of_fetch(&request.uri)?)?;
         let method = method(&request.method)?;
         let wants_web_socket = upgrade::asks_for_web_socket(&request.headers);
         let headers = headers::of_fetch(&request.headers)?;
@@ -67,7 +67,7 @@ impl Fetch {
             Handshake::new(offered.map(str::to_owned).collect(), request.extensions)
         });
         Ok(Self {
-            target: allow.check(url)?,
+            target,
             method,
             headers,
             body: request.body,

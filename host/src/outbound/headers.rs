@@ -1,8 +1,11 @@
 //! Owns which headers go out and come in: those of the handshake and of the message's framing are the host's. Also
 //! what counts as a subprotocol. Pure.
 
+use std::collections::HashSet;
+
 use http::header::{self, HeaderMap, HeaderName, HeaderValue};
 
+use super::bounds::Bounds;
 use super::error::Refusal;
 use crate::upgrade::words;
 
@@ -39,14 +42,31 @@ pub(super) fn of_response(mut headers: HeaderMap) -> Headers {
 
 /// Check the subprotocols of `connect`: tokens, each once (RFC 6455, 4.1, item 10), told apart by case as in
 /// Cloudflare's system.
-pub(super) fn check_protocols(protocols: &[String]) -> Result<(), Refusal> {
-    for (index, protocol) in protocols.iter().enumerate() {
+pub(super) fn check_protocols(protocols: &[String], bounds: &Bounds) -> Result<(), Refusal> {
+    if protocols.len() as u64 > bounds.protocols {
+        let text = format!(
+            "{} subprotocols, at most {} (limit protocols)",
+            protocols.len(),
+            bounds.protocols
+        );
+        return Err(Refusal::InvalidProtocol(text));
+    }
+    let mut seen = HashSet::with_capacity(protocols.len());
+    for protocol in protocols {
+        if protocol.len() as u64 > bounds.protocol_bytes {
+            let text = format!(
+                "one has {} bytes, at most {} (limit protocol_bytes)",
+                protocol.len(),
+                bounds.protocol_bytes
+            );
+            return Err(Refusal::InvalidProtocol(text));
+        }
         let is_token = !protocol.is_empty() && protocol.bytes().all(is_token_byte);
         if !is_token {
             let text = format!("{protocol:?} is no token");
             return Err(Refusal::InvalidProtocol(text));
         }
-        if protocols[..index].contains(protocol) {
+        if !seen.insert(protocol) {
             let text = format!("{protocol} stands in the list twice");
             return Err(Refusal::InvalidProtocol(text));
         }
@@ -221,7 +241,7 @@ mod tests {
     fn subprotocols_are_tokens_and_each_stands_once() {
         let check = |list: &[&str]| {
             let list: Vec<_> = list.iter().map(|text| (*text).to_owned()).collect();
-            check_protocols(&list)
+            check_protocols(&list, &Bounds::default())
         };
         assert_eq!(check(&[]), Ok(()));
         assert_eq!(check(&["chat", "Chat", "v2.chat+json"]), Ok(()));

@@ -94,7 +94,7 @@ impl Outbound {
     ///
     /// What the worker's call is refused with; nothing has happened then.
     pub(crate) fn connect(&self, url: &str, options: ConnectOptions) -> Result<Connect, Refusal> {
-        Connect::new(&self.allow, url, options)
+        Connect::new(&self.allow, url, options, &self.bounds)
     }
 
     /// Open a planned WebSocket, within `connect_ms`.

@@ -7,6 +7,7 @@ use super::{NoAnswer, Session};
 use crate::error::Fault;
 use crate::guest::{Effects, Event, Outcome, Request, Staged, Token};
 use crate::outbound::Fetch;
+use crate::quota::Charge;
 use crate::socket::{Arrival, Outbox, SocketId};
 use crate::storage::Address;
 
@@ -72,11 +73,18 @@ impl Session {
                 name,
                 request,
             } => self.fetch_object(live, token, (address, name), request),
-            Staged::Fetch { token, fetch } => self.fetch_outside(live, token, *fetch),
-            Staged::Connect { end, plan } => {
+            Staged::Fetch {
+                token,
+                fetch,
+                charge,
+            } => self.fetch_outside(live, token, *fetch, charge),
+            Staged::Connect { end, plan, charge } => {
                 let (upstream, id) = (Arc::clone(&self.context.upstream), end.id());
                 // The end keeps its session alive: it has accepted it.
-                let dialling = tokio::spawn(async move { upstream.connect(end, *plan).await });
+                let dialling = tokio::spawn(async move {
+                    upstream.connect(end, *plan).await;
+                    drop(charge);
+                });
                 live.dials.insert(id, dialling.abort_handle());
             }
             Staged::CloseOpening { end } => {
@@ -132,7 +140,7 @@ impl Session {
     }
 
     /// Send a request to another server.
-    fn fetch_outside(&self, live: &mut Live, token: Token, fetch: Fetch) {
+    fn fetch_outside(&self, live: &mut Live, token: Token, fetch: Fetch, charge: Charge) {
         let Some(me) = self.me.upgrade() else { return };
         let upstream = Arc::clone(&self.context.upstream);
         let fetching = tokio::spawn(async move {
@@ -142,6 +150,7 @@ impl Session {
                 Err(failed) if failed.is_not_allowed => Outcome::NotAllowed(failed.text),
                 Err(failed) => Outcome::Failed(failed.text),
             };
+            drop(charge);
             drop(me.post(Event::Completed(token, outcome)));
         });
         live.operations.insert(token, fetching.abort_handle());

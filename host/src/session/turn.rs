@@ -168,7 +168,9 @@ impl Session {
     fn close_for(&self, socket: SocketId, fault: &Fault) {
         if let Some(end) = self.object.as_ref().and_then(|o| o.socket(socket)) {
             match fault {
-                Fault::TooManyInstances(_) => end.close_for_want_of_place(),
+                Fault::TooManyInstances(_) | Fault::TotalMemory(_) => {
+                    end.close_for_want_of_place();
+                }
                 Fault::Trap(_)
                 | Fault::CpuTime(_)
                 | Fault::WallTime(_)

@@ -3,7 +3,7 @@
 
 mod lend;
 
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Waker};
 
@@ -12,6 +12,7 @@ use bytes::Bytes;
 use super::codec::{self, Format, Role};
 use super::frames::Frames;
 use super::message::{CloseBody, MessageRef};
+use crate::quota::{Totals, steps};
 
 use self::lend::Holder;
 pub(crate) use self::lend::{Wire, Writes, spare};
@@ -65,6 +66,9 @@ pub(crate) struct Outbox {
     inner: Mutex<Inner>,
     /// Bytes queued here or held by the connection's task, not yet taken by the operating system.
     buffered: AtomicUsize,
+    /// What is charged for them.
+    charged: AtomicU64,
+    totals: Arc<Totals>,
     soft: usize,
     /// The soft bound has been passed, and nobody told since that it no longer is.
     above_soft: AtomicBool,
@@ -72,7 +76,7 @@ pub(crate) struct Outbox {
 }
 
 impl Outbox {
-    pub(crate) fn new(format: Format, soft: usize) -> Self {
+    pub(crate) fn new(format: Format, soft: usize, totals: &Arc<Totals>) -> Self {
         Self {
             format,
             inner: Mutex::new(Inner {
@@ -85,6 +89,8 @@ impl Outbox {
                 wire: None,
             }),
             buffered: AtomicUsize::new(0),
+            charged: AtomicU64::new(0),
+            totals: Arc::clone(totals),
             soft,
             above_soft: AtomicBool::new(false),
             refused: AtomicBool::new(false),
@@ -107,6 +113,16 @@ impl Outbox {
 
     pub(crate) fn buffered(&self) -> usize {
         self.buffered.load(Ordering::Relaxed)
+    }
+
+    /// Whether a message of so many bytes may go behind `before` bytes. One is taken by an empty outbox in any case; none
+    /// goes behind others where all outboxes together have as much as they may.
+    pub(crate) fn takes(&self, before: usize, bytes: usize, hard: usize) -> bool {
+        before == 0 || (before + bytes <= hard && !self.totals.outboxes.is_full())
+    }
+
+    pub(crate) fn totals(&self) -> &Arc<Totals> {
+        &self.totals
     }
 
     pub(crate) fn is_above_soft(&self) -> bool {
@@ -138,6 +154,22 @@ impl Outbox {
         let before = self.buffered.fetch_add(bytes, Ordering::Relaxed);
         if before + bytes > self.soft {
             self.above_soft.store(true, Ordering::Relaxed);
+        }
+        self.charge(before + bytes);
+    }
+
+    /// Have so many bytes charged. What several threads change at a time adds up, in whatever order.
+    fn charge(&self, buffered: usize) {
+        let wanted = steps(buffered as u64);
+        if wanted == self.charged.load(Ordering::Relaxed) {
+            return;
+        }
+        let before = self.charged.swap(wanted, Ordering::Relaxed);
+        let quota = &self.totals.outboxes;
+        if wanted > before {
+            quota.take(wanted - before);
+        } else {
+            quota.give(before - wanted);
         }
     }
 
@@ -246,6 +278,7 @@ impl Outbox {
     /// The operating system has taken bytes. True if a `drain` event is due.
     pub(crate) fn written(&self, bytes: usize) -> bool {
         let after = self.buffered.fetch_sub(bytes, Ordering::SeqCst) - bytes;
+        self.charge(after);
         after <= self.soft && self.above_soft.load(Ordering::SeqCst) && self.calm()
     }
 
@@ -258,6 +291,13 @@ impl Outbox {
         inner.wire = None;
         inner.holder = Holder::Task;
         self.buffered.store(0, Ordering::Relaxed);
+        self.charge(0);
+    }
+}
+
+impl Drop for Outbox {
+    fn drop(&mut self) {
+        self.charge(0);
     }
 }
 
@@ -274,13 +314,17 @@ fn wake(mut inner: MutexGuard<'_, Inner>) {
 mod tests {
     use super::*;
 
+    fn outbox(soft: usize) -> Outbox {
+        Outbox::new(Format::default(), soft, &Totals::testing())
+    }
+
     fn take(outbox: &Outbox, pending: &mut Frames) -> Wake {
         outbox.take(&mut Context::from_waker(Waker::noop()), pending)
     }
 
     #[test]
     fn frames_of_others_go_before_those_of_a_later_turn() {
-        let outbox = Outbox::new(Format::default(), 100);
+        let outbox = outbox(100);
         outbox.push(b"others");
         let mut own = b"earlier".to_vec();
         own.extend_from_slice(b"mine");
@@ -291,7 +335,7 @@ mod tests {
 
     #[test]
     fn drain_is_due_once_after_the_soft_bound_was_passed() {
-        let outbox = Outbox::new(Format::default(), 4);
+        let outbox = outbox(4);
         outbox.push(b"123");
         assert!(!outbox.written(3));
         outbox.push(b"123456");
@@ -302,7 +346,7 @@ mod tests {
 
     #[test]
     fn a_refusal_by_an_outbox_that_is_empty_by_now_makes_drain_due_at_once() {
-        let outbox = Outbox::new(Format::default(), 4);
+        let outbox = outbox(4);
         assert!(outbox.refuse());
         outbox.push(b"123456");
         assert!(!outbox.refuse());
@@ -312,8 +356,32 @@ mod tests {
     }
 
     #[test]
+    fn what_waits_is_charged_until_it_is_written_or_the_connection_is_gone() {
+        let outbox = outbox(4);
+        let used = || outbox.totals().outboxes.used();
+        outbox.push(&[0; 100]);
+        assert_eq!(used(), 0, "little costs nothing");
+        outbox.push(&[0; 10_000]);
+        assert_eq!(used(), 12_288);
+        outbox.written(10_000);
+        assert_eq!(used(), 0);
+        outbox.push(&[0; 10_000]);
+        outbox.gone();
+        assert_eq!(used(), 0);
+    }
+
+    #[test]
+    fn where_all_outboxes_are_full_nothing_goes_behind_anything() {
+        let outbox = outbox(4);
+        assert!(outbox.takes(10, 10, 20) && !outbox.takes(10, 11, 20));
+        let quota = &outbox.totals().outboxes;
+        quota.take(quota.max());
+        assert!(outbox.takes(0, 100, 20) && !outbox.takes(1, 1, 20));
+    }
+
+    #[test]
     fn nothing_is_queued_behind_the_end_and_orders_only_grow() {
-        let outbox = Outbox::new(Format::default(), 4);
+        let outbox = outbox(4);
         outbox.close(&None, Order::End);
         outbox.push(b"late");
         outbox.order(Order::AwaitClose);

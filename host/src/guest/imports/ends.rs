@@ -8,7 +8,6 @@ use wasmtime::component::Resource;
 use super::{GuestState, WitError};
 use crate::config::size;
 use crate::guest::effects::Staged;
-use crate::guest::journal::Change;
 use crate::guest::promise::Promise;
 use crate::guest::store::Handle;
 use crate::outbound::Refusal;
@@ -40,13 +39,6 @@ impl From<BadClose> for WitError {
 impl GuestState {
     pub(super) fn end(&self, socket: &Socket) -> wasmtime::Result<&Arc<End>> {
         Ok(&self.table.get(socket)?.0)
-    }
-
-    /// Take a handle back from the guest.
-    pub(super) fn take_handle(&mut self, socket: Socket) -> wasmtime::Result<Handle> {
-        let handle = self.table.delete(socket)?;
-        self.handles -= 1;
-        Ok(handle)
     }
 
     /// Bytes on their way from this end, those of the turn under way included.
@@ -81,7 +73,7 @@ impl GuestState {
         self.effects.route = None;
         self.effects.promise = Promise::default();
         if link.is_some() && end.is_durable() {
-            self.effects.journal.note(Change::Closed(Arc::clone(&end)));
+            self.effects.journal.note_closed(Arc::clone(&end));
         }
         match link {
             Some(Link::Wire(outbox)) => {
@@ -114,6 +106,14 @@ impl From<Refusal> for WitError {
             Refusal::Other(text) => Self::Other(text),
         }
     }
+}
+
+/// The host keeps as much for this instance as it may.
+pub(super) fn full() -> WitError {
+    WitError::Other(
+        "the host keeps as much for this instance as it may (limits instance_host_bytes, host_total_bytes)"
+            .to_owned(),
+    )
 }
 
 pub(super) fn too_many_sockets(limit: u64) -> WitError {

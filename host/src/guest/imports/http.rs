@@ -2,10 +2,12 @@
 
 use std::collections::hash_map::Entry;
 
+use super::ends::full;
 use super::wit::http::{Host, RequestResult, ResponseResult};
 use super::{GuestState, WitError};
 use crate::guest::effects::Staged;
 use crate::guest::request::Answer;
+use crate::guest::store::cost;
 use crate::outbound;
 use crate::socket::{Departure, deflate};
 
@@ -19,7 +21,7 @@ impl Host for GuestState {
             Some(socket) => Some(self.take_handle(socket)?),
             None => None,
         };
-        let Entry::Occupied(asked) = self.requests.entry(request) else {
+        let Some(asked) = self.requests.get(&request) else {
             return Ok(Err(WitError::UnknownRequest(request)));
         };
         if let Err(text) = check(
@@ -30,10 +32,16 @@ impl Host for GuestState {
         ) {
             return Ok(Err(WitError::InvalidResponse(text)));
         }
-        if socket.is_some() && !asked.get().wants_web_socket {
+        if socket.is_some() && !asked.wants_web_socket {
             let text = "status 101 for a request without `Upgrade: websocket`";
             return Ok(Err(WitError::InvalidResponse(text.to_owned())));
         }
+        let Some(charge) = self.charge(size_of_contents(&response.headers, &response.body)) else {
+            return Ok(Err(full()));
+        };
+        let Entry::Occupied(asked) = self.requests.entry(request) else {
+            return Ok(Err(WitError::UnknownRequest(request)));
+        };
         let socket = match socket.map(|handle| Departure::new(&handle.0)).transpose() {
             Ok(socket) => socket,
             Err(error) => return Ok(Err(error.into())),
@@ -45,6 +53,7 @@ impl Host for GuestState {
                 status: response.status,
                 headers: response.headers,
                 body: response.body,
+                _charge: Some(charge),
                 socket,
                 has_arrived: false,
             }),
@@ -56,6 +65,10 @@ impl Host for GuestState {
         if let Err(error) = self.may_operate() {
             return Ok(Err(error));
         }
+        let bytes = size_of_contents(&request.headers, &request.body) + request.uri.len() as u64;
+        let Some(charge) = self.charge(bytes + cost::OPERATION) else {
+            return Ok(Err(full()));
+        };
         let planned = self.host.outbound.fetch(outbound::Request {
             method: request.method,
             uri: request.uri,
@@ -69,10 +82,22 @@ impl Host for GuestState {
         };
         let token = self.next_id();
         self.operations.insert(token);
-        let staged = Staged::Fetch { token, fetch };
+        let staged = Staged::Fetch {
+            token,
+            fetch,
+            charge,
+        };
         self.effects.stage(staged, &self.host.limits)?;
         Ok(Ok(token))
     }
+}
+
+/// What a request or response takes.
+pub(super) fn size_of_contents(headers: &[(String, Vec<u8>)], body: &[u8]) -> u64 {
+    let headers = headers
+        .iter()
+        .map(|(name, value)| (name.len() + value.len()) as u64 + cost::HEADER);
+    headers.sum::<u64>() + body.len() as u64
 }
 
 fn check(

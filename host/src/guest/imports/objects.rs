@@ -1,18 +1,19 @@
 //! Owns the imports of `wit/objects.wit`: ids, and requests to objects.
 
+use super::ends::full;
+use super::http::size_of_contents;
 use super::wit::objects::{Host, Request as WitRequest};
 use super::{GuestState, WitError};
 use crate::guest::effects::Staged;
 use crate::guest::request::{Request, Token};
+use crate::guest::store::cost;
 use crate::namespace::Class;
 use crate::object;
+use crate::quota::Charge;
 use crate::storage::Address;
 use crate::upgrade;
 
 type Refusable<T> = wasmtime::Result<Result<T, WitError>>;
-
-/// Names that an instance remembers, so that an object learns its own. Beyond it the oldest ids have none.
-const NAMES: usize = 10_000;
 
 impl GuestState {
     fn class(&self, namespace: String) -> Result<Class, WitError> {
@@ -37,12 +38,16 @@ impl Host for GuestState {
             Ok(class) => class,
             Err(error) => return Ok(Err(error)),
         };
-        let id = object::id_from_name(&class.name, &name);
-        let names = &mut self.duties.names;
-        if names.len() >= NAMES {
-            names.clear();
+        let limit = self.host.limits.object_name_bytes;
+        if name.len() as u64 > limit {
+            let text = format!(
+                "a name of {} bytes, at most {limit} (limit object_name_bytes)",
+                name.len()
+            );
+            return Ok(Err(WitError::Other(text)));
         }
-        names.insert(id.clone(), name);
+        let id = object::id_from_name(&class.name, &name);
+        self.duties.names.insert(id.clone(), name);
         Ok(Ok(id))
     }
 
@@ -64,6 +69,11 @@ impl Host for GuestState {
         if let Err(error) = self.may_operate() {
             return Ok(Err(error));
         }
+        let bytes = size_of_contents(&request.headers, &request.body)
+            + (request.uri.len() + request.method.len()) as u64;
+        let Some(charge) = self.charge(bytes + cost::OPERATION) else {
+            return Ok(Err(full()));
+        };
         let token = self.next_id();
         self.operations.insert(token);
         let name = self.duties.names.get(&id).cloned();
@@ -74,7 +84,7 @@ impl Host for GuestState {
                 id: id.into(),
             },
             name,
-            request: Box::new(to_request(request)),
+            request: Box::new(to_request(request, charge)),
         };
         self.effects.stage(staged, &self.host.limits)?;
         Ok(Ok(token))
@@ -82,13 +92,14 @@ impl Host for GuestState {
 }
 
 /// What a guest sends to an object.
-fn to_request(request: WitRequest) -> Request {
+fn to_request(request: WitRequest, charge: Charge) -> Request {
     let wants_web_socket = upgrade::asks_for_web_socket(&request.headers);
     Request {
         method: request.method,
         uri: request.uri,
         headers: request.headers,
         body: request.body,
+        _charge: Some(charge),
         peer: request.peer,
         wants_web_socket,
     }

@@ -143,13 +143,12 @@ pub(super) fn finish(
     let room = size(limits.turn_bytes).saturating_sub(effects.total_bytes());
     // One message larger than the bounds is taken by an empty outbox, and as the first of a turn.
     let is_first = effects.total_bytes() == 0;
-    let is_full = |before: usize, bytes: usize| {
-        (before > 0 && before + bytes > hard) || (!is_first && bytes > room)
-    };
+    let is_too_much = |bytes: usize| !is_first && bytes > room;
     match encoded {
         Encoded::Frame(outbox) => {
             let before = outbox.buffered() + staged;
-            if is_full(before, effects.frames.len() - from) {
+            let bytes = effects.frames.len() - from;
+            if !outbox.takes(before, bytes, hard) || is_too_much(bytes) || !effects.keep(bytes) {
                 effects.frames.truncate(from);
                 effects.refused.insert(end.id(), (end, outbox));
                 return Ok(Err(WitError::OutboxFull(before as u64)));
@@ -159,11 +158,12 @@ pub(super) fn finish(
         }
         Encoded::Message(peer, message) => {
             let before = peer.waiting_bytes() + staged;
-            if is_full(before, message.cost()) {
+            let bytes = message.cost();
+            if !peer.takes(staged, bytes, hard) || is_too_much(bytes) || !effects.keep(bytes) {
                 end.want_drain();
                 return Ok(Err(WitError::OutboxFull(before as u64)));
             }
-            effects.count(end.id(), message.cost());
+            effects.count(end.id(), bytes);
             let staged = Staged::Message { to: peer, message };
             effects.stage(staged, limits)?;
         }
@@ -209,6 +209,9 @@ impl GuestState {
     ) -> wasmtime::Result<u32> {
         let mut casts: Vec<Cast> = Vec::new();
         let mut taken = 0;
+        if !self.effects.keep(message.bytes().len() + size_of_val(ends)) {
+            return Ok(0);
+        }
         for end in ends {
             match end.on_send() {
                 Ok((SendVerdict::Take, Link::Wire(outbox))) if outbox.role() == Role::Client => {
@@ -267,7 +270,7 @@ impl GuestState {
             return false;
         }
         let before = outbox.buffered() + self.effects.staged_bytes(end.id());
-        if before > 0 && before + len > size(self.host.limits.outbox_hard_bytes) {
+        if !outbox.takes(before, len, size(self.host.limits.outbox_hard_bytes)) {
             let refused = (Arc::clone(end), outbox);
             self.effects.refused.insert(end.id(), refused);
             return false;

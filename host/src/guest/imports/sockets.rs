@@ -2,9 +2,11 @@
 
 use std::sync::Arc;
 
+use rustc_hash::FxHashSet;
 use wasmtime::component::Resource;
 
-use super::ends::too_many_sockets;
+use super::ends::{full, too_many_sockets};
+use super::http::size_of_contents;
 use super::wit::sockets::{
     AcceptOptions, ConnectOptions, Host, HostWebSocket, KeepAlive as WitKeepAlive,
     ReadyState as WitReadyState, UpgradeRequest,
@@ -13,9 +15,10 @@ use super::wit::types::{MessageResult, Run};
 use super::{GuestState, WitError, send, several};
 use crate::config::size;
 use crate::guest::effects::Staged;
-use crate::guest::journal::Change;
-use crate::guest::store::Handle;
+use crate::guest::store::{Handle, cost};
 use crate::outbound::{self, Connect};
+use crate::quota::Charge;
+use crate::socket::end::{Attachment, END_BYTES};
 use crate::socket::outbox::KeepAlive;
 use crate::socket::{End, ReadyState, SocketId, deflate};
 
@@ -120,9 +123,13 @@ impl HostWebSocket for GuestState {
             return Ok(Err(WitError::AttachmentTooLarge(limit)));
         }
         let end = Arc::clone(self.end(&socket)?);
+        let value = match value.map(|value| Attachment::new(value, &self.host.totals.host)) {
+            Some(None) => return Ok(Err(full())),
+            value => value.flatten(),
+        };
         let before = end.set_attachment(value);
         if self.object.is_some() {
-            self.effects.journal.note(Change::Attachment(end, before));
+            self.effects.journal.note_attachment(end, before);
         }
         Ok(Ok(()))
     }
@@ -165,20 +172,30 @@ impl Host for GuestState {
         if self.handles + 2 > limit.saturating_add(held) {
             return Ok(Err(too_many_sockets(limit)));
         }
-        self.handles += 2;
-        let (client, server) = End::pair(self.host.next_socket_id(), self.host.next_socket_id());
-        Ok(Ok((
-            self.table.push(Handle(client))?,
-            self.table.push(Handle(server))?,
-        )))
+        if !self.quota.has_room(2 * (END_BYTES + cost::HANDLE)) {
+            return Ok(Err(full()));
+        }
+        let ids = (self.host.next_socket_id(), self.host.next_socket_id());
+        let (client, server) = End::pair(ids.0, ids.1, &self.quota);
+        match (self.open_handle(client)?, self.open_handle(server)?) {
+            (Some(client), Some(server)) => Ok(Ok((client, server))),
+            (one, other) => {
+                for handle in one.into_iter().chain(other) {
+                    self.take_handle(handle)?;
+                }
+                Ok(Err(full()))
+            }
+        }
     }
 
     fn get_web_socket(&mut self, id: SocketId) -> wasmtime::Result<Option<Socket>> {
         let Some(end) = self.accepted(id) else {
             return Ok(None);
         };
-        self.handles += 1;
-        Ok(Some(self.table.push(Handle(end))?))
+        match self.open_handle(end)? {
+            Some(handle) => Ok(Some(handle)),
+            None => wasmtime::bail!("too many handles (limit instance_host_bytes)"),
+        }
     }
 
     fn send(&mut self, to: SocketId, message: MessageResult) -> Refusable<()> {
@@ -204,24 +221,38 @@ impl Host for GuestState {
     }
 
     fn broadcast(&mut self, to: Vec<SocketId>, message: MessageResult) -> wasmtime::Result<u32> {
-        let ends: Vec<_> = to.into_iter().filter_map(|id| self.accepted(id)).collect();
+        let limit = self.host.limits.sockets.saturating_mul(2);
+        if to.len() as u64 > limit {
+            wasmtime::bail!(
+                "a broadcast to {} ids, at most {limit} (twice limit sockets)",
+                to.len()
+            );
+        }
+        let mut seen = FxHashSet::default();
+        let ends: Vec<_> = to
+            .into_iter()
+            .filter_map(|id| self.accepted(id))
+            .filter(|end| seen.insert(end.id()))
+            .collect();
         self.broadcast_to(&ends, send::as_ref(&message))
     }
 
     fn connect(&mut self, url: String, options: ConnectOptions) -> Refusable<Socket> {
-        match self.plan_socket(&url, options) {
-            Ok((end, plan)) => {
-                self.ends.insert(end.id(), Arc::clone(&end));
-                let staged = Staged::Connect {
-                    end: Arc::clone(&end),
-                    plan: Box::new(plan),
-                };
-                self.effects.stage(staged, &self.host.limits)?;
-                self.handles += 1;
-                Ok(Ok(self.table.push(Handle(end))?))
-            }
-            Err(error) => Ok(Err(error)),
-        }
+        let (end, plan, charge) = match self.plan_socket(&url, options) {
+            Ok(planned) => planned,
+            Err(error) => return Ok(Err(error)),
+        };
+        let Some(handle) = self.open_handle(Arc::clone(&end))? else {
+            return Ok(Err(full()));
+        };
+        self.ends.insert(end.id(), Arc::clone(&end));
+        let staged = Staged::Connect {
+            end,
+            plan: Box::new(plan),
+            charge,
+        };
+        self.effects.stage(staged, &self.host.limits)?;
+        Ok(Ok(handle))
     }
 }
 
@@ -231,8 +262,10 @@ impl GuestState {
         &mut self,
         url: &str,
         options: ConnectOptions,
-    ) -> Result<(Arc<End>, Connect), WitError> {
+    ) -> Result<(Arc<End>, Connect, Charge), WitError> {
         let limits = Arc::clone(&self.host.limits);
+        let contents = size_of_contents(&options.headers, url.as_bytes());
+        let charge = self.charge(contents + cost::DIAL).ok_or_else(full)?;
         let plan = self.host.outbound.connect(
             url,
             outbound::ConnectOptions {
@@ -261,10 +294,15 @@ impl GuestState {
             .upgrade()
             .expect("a session outlives the turns it runs");
         let url = plan.url().to_owned();
-        let end = End::connecting(self.host.next_socket_id(), url, owner);
+        let end = End::connecting(
+            self.host.next_socket_id(),
+            url,
+            owner,
+            &self.host.totals.held,
+        );
         if let Some((object, tags)) = durable {
             end.make_durable(&object.auto_response, tags);
         }
-        Ok((end, plan))
+        Ok((end, plan, charge))
     }
 }

@@ -7,7 +7,6 @@ use wasmtime::component::Resource;
 use super::ends::too_many_sockets;
 use super::wit::state::{AutoResponse as WitAutoResponse, Host, Message, Recipients};
 use super::{GuestState, WitError, send, storage};
-use crate::guest::journal::Change;
 use crate::guest::store::Handle;
 use crate::object::{Object, TagError};
 use crate::socket::auto_response::AutoResponse;
@@ -57,7 +56,7 @@ impl GuestState {
         // Entered first: what has waited for this end is delivered as soon as it is accepted.
         end.accept_durable(owner, &object.auto_response, tags)?;
         object.add_socket(Arc::clone(end));
-        self.effects.journal.note(Change::Accepted(end.id()));
+        self.effects.journal.note_accepted(end.id());
         Ok(())
     }
 }
@@ -85,7 +84,7 @@ impl Host for GuestState {
         Ok(self.durable(socket).and_then(|(object, end)| {
             let tags = object.check_tags(tags, &self.host.limits)?;
             let before = object.set_socket_tags(&end, tags);
-            self.effects.journal.note(Change::Tags(end, before));
+            self.effects.journal.note_tags(end, before);
             Ok(())
         }))
     }
@@ -95,6 +94,10 @@ impl Host for GuestState {
             Ok(object) => object,
             Err(error) => return Ok(Err(error)),
         };
+        let limit = self.host.limits.sockets;
+        if to.except.len() as u64 > limit {
+            return Ok(Err(too_many_sockets(limit)));
+        }
         let mut ends = Vec::with_capacity(object.socket_count());
         object.for_each_socket(to.tag.as_deref(), &to.except, |end| {
             ends.push(Arc::clone(end));
@@ -144,7 +147,7 @@ impl Host for GuestState {
                 return Err(WitError::TimeoutTooLong(EVENT_TIMEOUT_MS.into()));
             }
             let before = object.set_event_timeout_ms(timeout_ms);
-            self.effects.journal.note(Change::EventTimeout(before));
+            self.effects.journal.note_event_timeout(before);
             Ok(())
         }))
     }

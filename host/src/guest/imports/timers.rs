@@ -2,10 +2,12 @@
 
 use std::time::Duration;
 
+use super::ends::full;
 use super::wit::timers::Host;
 use super::{GuestState, WitError};
 use crate::guest::effects::Staged;
 use crate::guest::request::Token;
+use crate::guest::store::cost;
 
 impl Host for GuestState {
     fn start(&mut self, delay_ms: u64) -> wasmtime::Result<Result<Token, WitError>> {
@@ -17,6 +19,9 @@ impl Host for GuestState {
             let limit = u32::try_from(limits.timers).unwrap_or(u32::MAX);
             return Ok(Err(WitError::TooManyTimers(limit)));
         }
+        if !self.kept.try_add(cost::TIMER) {
+            return Ok(Err(full()));
+        }
         let token = self.next_id();
         self.timers.insert(token);
         let delay = Duration::from_millis(delay_ms);
@@ -26,7 +31,7 @@ impl Host for GuestState {
     }
 
     fn cancel(&mut self, token: Token) -> wasmtime::Result<()> {
-        if self.timers.remove(&token) || self.operations.remove(&token) {
+        if self.forget(token) {
             let staged = Staged::Cancel { token };
             self.effects.stage(staged, &self.host.limits)?;
         }

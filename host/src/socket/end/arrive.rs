@@ -5,6 +5,7 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 
 use super::{Arrival, Claim, End, Inner, Link, Owner, SocketEvent};
+use crate::config::size;
 use crate::socket::SocketId;
 use crate::socket::message::{CloseBody, CloseInfo, MessageRef};
 use crate::socket::outbox::{Order, Outbox};
@@ -23,7 +24,7 @@ impl End {
             }
             Claim::Sent | Claim::Free if inner.is_on_its_way() => {
                 if let Arrival::Message(message) = &arrival {
-                    inner.waiting_bytes += message.cost();
+                    inner.waiting.add(message.cost() as u64);
                 }
                 inner.unsent.push(arrival);
                 return None;
@@ -33,7 +34,7 @@ impl End {
         match arrival {
             Arrival::Message(message) => {
                 if !inner.handshake.has_ended_inward() {
-                    inner.waiting_bytes += message.cost();
+                    inner.waiting.add(message.cost() as u64);
                     inner.raise(self.id, SocketEvent::Message(message));
                 }
                 None
@@ -65,7 +66,7 @@ impl End {
             return;
         }
         let message = message.to_message();
-        inner.waiting_bytes += message.cost();
+        inner.waiting.add(message.cost() as u64);
         inner.is_gathered = inner.raise(self.id, SocketEvent::Message(message));
     }
 
@@ -104,12 +105,13 @@ impl End {
     /// below `soft` the other end may send again.
     pub(crate) fn took(&self, bytes: usize, held: usize, soft: usize) {
         let mut inner = self.lock();
-        let before = inner.waiting_bytes;
-        let after = before.saturating_sub(bytes);
-        inner.waiting_bytes = after;
+        let before = inner.waiting_bytes();
+        inner.waiting.sub(bytes as u64);
+        let after = inner.waiting_bytes();
         let goes_on = after == 0
             && std::mem::take(&mut inner.is_gathered)
             && std::mem::take(&mut inner.is_awaited);
+        let goes_on = goes_on || (after == 0 && std::mem::take(&mut inner.waits_for_last));
         match &inner.link {
             Link::Wire(outbox) if goes_on || before > held && after <= held => outbox.notify(),
             Link::Peer(peer) if before > soft && after <= soft => {
@@ -126,12 +128,18 @@ impl End {
         }
     }
 
-    /// Why the connection is not to be read, if it is not: `held` bytes may wait.
+    /// Why the connection is not to be read, if it is not: `held` bytes may wait, and none where all connections together
+    /// have as much waiting as they may.
     pub(crate) fn hold(&self, held: usize) -> Hold {
-        let inner = self.lock();
+        let mut inner = self.lock();
         let is_full = match &inner.claim {
             Claim::Coupled(outbox) => outbox.is_above_soft(),
-            Claim::Free | Claim::Accepted(_) | Claim::Sent => inner.waiting_bytes > held,
+            Claim::Free | Claim::Accepted(_) | Claim::Sent => {
+                let waiting = inner.waiting_bytes();
+                let is_last = waiting > 0 && inner.waiting.is_full();
+                inner.waits_for_last = is_last;
+                waiting > held || is_last
+            }
         };
         if is_full {
             Hold::Full
@@ -142,9 +150,22 @@ impl End {
         }
     }
 
+    /// Whether a message that has been read may wait here.
+    pub(crate) fn has_room(&self, cost: usize) -> bool {
+        self.lock().waiting.has_room(cost as u64)
+    }
+
     /// Bytes that have arrived and not been taken.
     pub(crate) fn waiting_bytes(&self) -> usize {
-        self.lock().waiting_bytes
+        self.lock().waiting_bytes()
+    }
+
+    /// Whether the other end of a pair may send a message that costs so much, behind so many bytes of its turn: one that is
+    /// alone is taken in any case that what is kept for the instance allows.
+    pub(crate) fn takes(&self, staged: usize, cost: usize, hard: usize) -> bool {
+        let inner = self.lock();
+        let before = inner.waiting_bytes() + staged;
+        (before == 0 || before + cost <= hard) && inner.waiting.has_room(cost as u64)
     }
 
     pub(crate) fn want_drain(&self) {
@@ -192,6 +213,15 @@ pub(crate) enum Hold {
 }
 
 impl Inner {
+    fn waiting_bytes(&self) -> usize {
+        size(self.waiting.used())
+    }
+
+    /// What waits has gone elsewhere, or is counted anew as it arrives.
+    pub(super) fn forget_waiting(&mut self) {
+        self.waiting.sub(self.waiting.used());
+    }
+
     /// What waits is to be handled before anything behind it.
     fn is_next(&self) -> bool {
         self.is_gathered && !self.handshake.has_ended_inward()

@@ -48,7 +48,7 @@ impl End {
         let link = {
             let mut inner = self.lock();
             // Counted anew as it arrives.
-            inner.waiting_bytes = 0;
+            inner.forget_waiting();
             inner.link.clone()
         };
         for arrival in unsent {
@@ -117,7 +117,7 @@ impl End {
         for arrival in std::mem::take(&mut inner.unsent) {
             write(outbox, arrival);
         }
-        inner.waiting_bytes = 0;
+        inner.forget_waiting();
         inner.claim = Claim::Coupled(Arc::clone(outbox));
         let peer = match &inner.link {
             Link::Peer(peer) => Weak::clone(peer),
@@ -134,6 +134,7 @@ impl End {
         let mut inner = peer.lock();
         inner.request = Some(Arc::new(request));
         if matches!(inner.link, Link::Peer(_)) {
+            inner.waiting.move_to(&outbox.totals().held);
             inner.link = Link::Wire(Arc::clone(outbox));
             outbox.set_keep_alive(inner.keep_alive);
         }

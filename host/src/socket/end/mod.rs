@@ -17,6 +17,7 @@ use super::message::{CloseBody, CloseCode, CloseInfo, Message, MessageRef, Socke
 use super::outbox::{KeepAlive, Order, Outbox};
 use super::request::UpgradeRequest;
 use super::state::{Handshake, ReadyState, SendVerdict};
+use crate::quota::{Charge, Meter, Quota};
 
 pub(crate) use self::arrive::Hold;
 pub(crate) use self::claim::ClaimError;
@@ -110,18 +111,21 @@ struct Inner {
     unsent: Vec<Arrival>,
     /// The end has left an object in a response, and come to the instance that asked: nobody answers for it.
     in_transit: bool,
-    waiting_bytes: usize,
+    /// Bytes that have arrived and not been taken.
+    waiting: Meter,
     /// What waits is on its way into a turn, and the connection is not to go on before it.
     is_gathered: bool,
     /// The connection is to be told when that turn is over.
     is_awaited: bool,
+    /// The connection is not read until nothing waits here any more.
+    waits_for_last: bool,
     paused: bool,
     wants_drain: bool,
     /// The code of our own Close.
     closed_with: Option<u16>,
     /// The worker has been given the last event.
     is_settled: bool,
-    attachment: Option<Box<[u8]>>,
+    attachment: Option<Attachment>,
     request: Option<Arc<UpgradeRequest>>,
     tags: Vec<Arc<str>>,
     /// When the auto-response last answered, in milliseconds since 1970.
@@ -129,6 +133,27 @@ struct Inner {
     keep_alive: Option<KeepAlive>,
     /// Set for an outbound end.
     outward: Option<Box<Outward>>,
+}
+
+/// What an end takes itself, and what refers to it.
+pub(crate) const END_BYTES: u64 = 1024;
+
+/// Bytes that a worker has left with a socket.
+#[derive(Debug)]
+pub(crate) struct Attachment {
+    bytes: Box<[u8]>,
+    _charge: Charge,
+}
+
+impl Attachment {
+    /// `None` if there is no room for them.
+    pub(crate) fn new(bytes: Vec<u8>, quota: &Arc<Quota>) -> Option<Self> {
+        let charge = Charge::of(quota, bytes.len() as u64)?;
+        Some(Self {
+            bytes: bytes.into_boxed_slice(),
+            _charge: charge,
+        })
+    }
 }
 
 /// One end of a pair.
@@ -141,23 +166,27 @@ pub(crate) struct End {
 }
 
 impl End {
-    /// Two ends, joined.
-    pub(crate) fn pair(first: SocketId, second: SocketId) -> (Arc<Self>, Arc<Self>) {
-        let first = Arc::new(Self::new(first));
-        let second = Arc::new(Self::new(second));
+    /// Two ends, joined. What waits in either is charged to this quota, until it has a connection.
+    pub(crate) fn pair(
+        first: SocketId,
+        second: SocketId,
+        quota: &Arc<Quota>,
+    ) -> (Arc<Self>, Arc<Self>) {
+        let first = Arc::new(Self::new(first, quota));
+        let second = Arc::new(Self::new(second, quota));
         first.lock().link = Link::Peer(Arc::downgrade(&second));
         second.lock().link = Link::Peer(Arc::downgrade(&first));
         (first, second)
     }
 
     /// An end to which nothing can happen: it stands for one that is gone.
-    pub(crate) fn orphan() -> Self {
-        let end = Self::new(0);
+    pub(crate) fn orphan(outbox: &Outbox) -> Self {
+        let end = Self::new(0, &outbox.totals().held);
         end.lock().handshake.on_failed();
         end
     }
 
-    fn new(id: SocketId) -> Self {
+    fn new(id: SocketId, quota: &Arc<Quota>) -> Self {
         Self {
             id,
             responder: OnceLock::new(),
@@ -168,9 +197,10 @@ impl End {
                 held: VecDeque::new(),
                 unsent: Vec::new(),
                 in_transit: false,
-                waiting_bytes: 0,
+                waiting: Meter::with_base(quota, END_BYTES),
                 is_gathered: false,
                 is_awaited: false,
+                waits_for_last: false,
                 paused: false,
                 wants_drain: false,
                 closed_with: None,
@@ -283,12 +313,12 @@ impl End {
     }
 
     pub(crate) fn attachment(&self) -> Option<Vec<u8>> {
-        self.lock().attachment.as_deref().map(<[u8]>::to_vec)
+        let inner = self.lock();
+        inner.attachment.as_ref().map(|kept| kept.bytes.to_vec())
     }
 
     /// Leave bytes with the socket; gives those before.
-    pub(crate) fn set_attachment(&self, value: Option<Vec<u8>>) -> Option<Box<[u8]>> {
-        let value = value.map(Vec::into_boxed_slice);
+    pub(crate) fn set_attachment(&self, value: Option<Attachment>) -> Option<Attachment> {
         std::mem::replace(&mut self.lock().attachment, value)
     }
 

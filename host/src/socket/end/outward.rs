@@ -4,6 +4,7 @@
 use std::sync::Arc;
 
 use super::{Claim, End, Link, Owner, SocketEvent};
+use crate::quota::Quota;
 use crate::socket::auto_response::AutoResponder;
 use crate::socket::message::SocketId;
 use crate::socket::outbox::Outbox;
@@ -27,8 +28,13 @@ pub(super) struct Outward {
 
 impl End {
     /// An end that is about to be opened. The owner has accepted it, and takes its events.
-    pub(crate) fn connecting(id: SocketId, url: String, owner: Arc<dyn Owner>) -> Arc<Self> {
-        let end = Self::new(id);
+    pub(crate) fn connecting(
+        id: SocketId,
+        url: String,
+        owner: Arc<dyn Owner>,
+        quota: &Arc<Quota>,
+    ) -> Arc<Self> {
+        let end = Self::new(id, quota);
         {
             let mut inner = end.lock();
             inner.handshake = Handshake::connecting();
@@ -54,7 +60,7 @@ impl End {
         agreed: Agreed,
         outbox: &Arc<Outbox>,
     ) -> Arc<Self> {
-        let end = Self::new(id);
+        let end = Self::new(id, &outbox.totals().held);
         {
             let mut inner = end.lock();
             inner.link = Link::Wire(Arc::clone(outbox));
@@ -108,7 +114,7 @@ impl End {
 
     /// The end of a connection whose messages all go to another connection.
     pub(super) fn relay(id: SocketId, to: &Arc<Outbox>) -> Arc<Self> {
-        let end = Self::new(id);
+        let end = Self::new(id, &to.totals().held);
         end.lock().claim = Claim::Coupled(Arc::clone(to));
         Arc::new(end)
     }

@@ -142,7 +142,8 @@ impl Outbox {
             return;
         }
         // No `drain` can be due: what was lent was below the soft bound, and what came behind it is in the queue.
-        self.buffered.fetch_sub(written, Ordering::SeqCst);
+        let after = self.buffered.fetch_sub(written, Ordering::SeqCst) - written;
+        self.charge(after);
         if !rest.is_empty() {
             inner.frames.push_front(rest);
         }
@@ -176,6 +177,7 @@ mod tests {
     use std::task::{Context, Waker};
 
     use super::*;
+    use crate::quota::Totals;
     use crate::socket::codec::Format;
     use crate::socket::frames::Frames;
 
@@ -193,7 +195,7 @@ mod tests {
 
     /// An outbox whose task has nothing to do.
     fn idle(takes: usize) -> (Arc<Outbox>, Arc<Narrow>) {
-        let outbox = Arc::new(Outbox::new(Format::default(), 100));
+        let outbox = Arc::new(Outbox::new(Format::default(), 100, &Totals::testing()));
         let wire = Arc::new(Narrow(takes, Mutex::default()));
         outbox.attach(Arc::<Narrow>::clone(&wire));
         assert_eq!(take(&outbox), b"");
