@@ -2,6 +2,7 @@
 //! writes it. It answers pings and the peer's Close, hands messages to the owner of the end it is coupled
 //! with, and holds no buffer while nothing is under way.
 
+mod inflate;
 mod inward;
 mod keep_alive;
 mod work;
@@ -41,7 +42,7 @@ enum Input {
 enum Deadline {
     /// The peer has to answer our Close.
     Close,
-    /// The peer has to read what is queued.
+    /// The peer has to read more of what is queued.
     Stall,
 }
 
@@ -54,6 +55,8 @@ pub(crate) struct Connection {
     limits: Arc<Limits>,
     counters: Arc<Counters>,
     decoder: Decoder,
+    /// Set where compression was agreed on.
+    inflater: Option<Inflater>,
     /// Frames that the operating system did not take at once.
     pending: Frames,
     /// The stream itself may hold what it has taken, as TLS does.
@@ -62,6 +65,8 @@ pub(crate) struct Connection {
     deadline: Option<(Deadline, Pin<Box<Sleep>>)>,
     /// Pings a silent peer, if the worker or the operator asked for it.
     watch: Option<Box<Watch>>,
+    /// Bytes that were written since the peer was given a time to read more.
+    written: usize,
     /// Bytes of an unfinished message, as they stand in the books.
     unfinished: u64,
     /// The peer's Close has come: nothing behind it is read.
@@ -82,7 +87,11 @@ impl Connection {
         if let Some(wire) = stream.wire() {
             outbox.attach(wire);
         }
-        let decoder = Decoder::new(outbox.role(), size(limits.message_bytes), inflater);
+        let decoder = Decoder::new(
+            outbox.role(),
+            size(limits.message_bytes),
+            inflater.is_some(),
+        );
         Self {
             stream,
             end,
@@ -90,11 +99,13 @@ impl Connection {
             limits,
             counters,
             decoder,
+            inflater,
             pending: Frames::default(),
             is_unflushed: false,
             order: Order::GoOn,
             deadline: None,
             watch: None,
+            written: 0,
             unfinished: 0,
             is_closed_by_peer: false,
             has_own_turns: false,
@@ -166,7 +177,7 @@ impl Connection {
                 self.outbox.all_written();
             }
         }
-        self.set_deadline(wake.refused);
+        self.set_deadline();
         if self.is_done() || self.order > order_before {
             // The caller sees what there is to do.
             return Poll::Ready(Ok(Input::Told));
@@ -249,13 +260,15 @@ impl Connection {
         self.end.hold(size(self.limits.held_bytes))
     }
 
-    fn set_deadline(&mut self, is_refused: bool) {
+    fn set_deadline(&mut self) {
         let wanted = match self.order {
             // What is queued for the end has as long as a Close has.
             Order::AwaitClose | Order::End | Order::Drop => {
                 Some((Deadline::Close, self.limits.close_timeout_ms))
             }
-            Order::GoOn if is_refused => Some((Deadline::Stall, self.limits.outbox_stall_ms)),
+            Order::GoOn if self.outbox.is_above_soft() => {
+                Some((Deadline::Stall, self.limits.outbox_stall_ms))
+            }
             Order::GoOn => None,
         };
         match (wanted, &self.deadline) {
@@ -263,6 +276,7 @@ impl Connection {
             (Some((kind, _)), Some((current, _))) if *current == kind => {}
             (Some((kind, ms)), _) => {
                 let at = Instant::now() + millis(ms);
+                self.written = 0;
                 self.deadline = Some((kind, Box::pin(tokio::time::sleep_until(at))));
             }
         }
@@ -270,6 +284,12 @@ impl Connection {
 
     fn on_deadline(&mut self) -> Result<(), Lost> {
         match self.deadline.take() {
+            // Slow, but it reads: the next poll gives it as much time again.
+            Some((Deadline::Stall, _))
+                if self.written >= size(self.limits.outbox_soft_bytes) / 16 =>
+            {
+                Ok(())
+            }
             Some((Deadline::Stall, _)) => {
                 // The Close joins the queue. Should that not move within the time of a Close, all is dropped.
                 let body = Some((
@@ -301,6 +321,7 @@ impl Connection {
                     self.pending.advance(bytes);
                     self.is_unflushed = self.stream.holds_bytes();
                     self.note_written(bytes);
+                    self.written = self.written.saturating_add(bytes);
                     if self.order > Order::GoOn {
                         // The peer cannot answer a Close that waits behind what it is still reading.
                         self.deadline = None;

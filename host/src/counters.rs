@@ -32,6 +32,18 @@ counters! {
     origins_refused;
     /// Bytes of messages that have not come to their end.
     unfinished_bytes_live;
+    /// Connections dropped because all outboxes together had as much as they may, and theirs the most.
+    outboxes_dropped;
+    /// Bytes of linear memory of instances that count for the limit `guests_total_bytes`.
+    guest_bytes_live;
+    /// Bytes that the host keeps for instances: `host_total_bytes`.
+    host_bytes_live;
+    /// Bytes of messages that wait for slow clients: `outbox_total_bytes`.
+    outbox_bytes_live;
+    /// Bytes of received messages that wait for workers: `held_total_bytes`.
+    held_bytes_live;
+    /// Bytes of bodies of HTTP requests and responses under way: `body_total_bytes`.
+    body_bytes_live;
     /// Times that accepting paused because descriptors had run out.
     accept_pauses;
     /// Requests given to the worker.
@@ -90,7 +102,12 @@ impl Counter {
     }
 
     pub(crate) fn add(&self, n: u64) {
-        self.0.fetch_add(n, Ordering::Relaxed);
+        self.add_to(n);
+    }
+
+    /// Add, and give the value before.
+    pub(crate) fn add_to(&self, n: u64) -> u64 {
+        self.0.fetch_add(n, Ordering::Relaxed)
     }
 
     pub(crate) fn sub(&self, n: u64) {

@@ -9,6 +9,8 @@ use tokio::time::timeout;
 use tokio_util::sync::{CancellationToken, WaitForCancellationFuture};
 use tokio_util::task::TaskTracker;
 
+use crate::counters::Counters;
+use crate::quota::Quota;
 use crate::socket::outbox::Order;
 use crate::socket::{CloseCode, End, Outbox, SocketId};
 
@@ -107,6 +109,44 @@ impl Drain {
         // They end at their next look, and with them what they hold: the data directory above all.
         drop(timeout(LAST_LOOK, self.tasks.wait()).await);
         left
+    }
+}
+
+/// How long to wait after connections were dropped: they end at their next look.
+const RELIEF_PAUSE: Duration = Duration::from_millis(20);
+
+impl Drain {
+    /// Make room where outboxes together have as much as they may, for ever: the connections with the most are dropped,
+    /// until seven eighths are left.
+    pub(crate) async fn relieve(&self, outboxes: &Quota, counters: &Counters) {
+        loop {
+            outboxes.pressed().await;
+            self.drop_fullest(outboxes, counters);
+            outboxes.relieved();
+            tokio::time::sleep(RELIEF_PAUSE).await;
+        }
+    }
+
+    fn drop_fullest(&self, outboxes: &Quota, counters: &Counters) {
+        let low = outboxes.max() - outboxes.max() / 8;
+        let mut open: Vec<_> = self
+            .sockets()
+            .values()
+            .map(|(_, outbox)| (outbox.buffered(), Arc::clone(outbox)))
+            .filter(|(bytes, _)| *bytes > 0)
+            .collect();
+        open.sort_by_key(|(bytes, _)| std::cmp::Reverse(*bytes));
+        let mut left = outboxes.used();
+        for (bytes, outbox) in open {
+            if left <= low {
+                return;
+            }
+            left = left.saturating_sub(bytes as u64);
+            // One that was dropped a moment ago counts as well, but not twice.
+            if outbox.drop_now() {
+                counters.outboxes_dropped.add(1);
+            }
+        }
     }
 }
 

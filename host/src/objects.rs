@@ -73,7 +73,11 @@ impl Objects {
                 names.extend(hint.name.map(|name| (hint.address, name)));
             }
         }
-        let roster = Roster::new(Arc::clone(&host.limits), Arc::clone(&host.counters));
+        let roster = Roster::new(
+            Arc::clone(&host.limits),
+            Arc::clone(&host.counters),
+            Arc::clone(&host.totals.guests),
+        );
         Ok(Arc::new_cyclic(|me: &Weak<Self>| Self {
             me: me.clone(),
             context: Arc::new(Context {

@@ -2,17 +2,18 @@
 //! dropped. Knows nothing of what is kept.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use tokio::sync::{Notify, Semaphore};
 
 use crate::config::{Limits, size};
+use crate::counters::{Counter, Counters};
 
 /// So many bytes may be kept at a time.
 #[derive(Debug)]
 pub(crate) struct Quota {
     max: u64,
-    used: AtomicU64,
+    used: Gauge,
     /// What is charged here is charged there as well.
     within: Option<Arc<Self>>,
     /// Somebody has been refused since the quota was last relieved.
@@ -20,24 +21,49 @@ pub(crate) struct Quota {
     pressed: Notify,
 }
 
+/// Where it stands how much is kept.
+#[derive(Debug)]
+enum Gauge {
+    Own(Counter),
+    /// Among the numbers of the server.
+    Public(Arc<Counters>, fn(&Counters) -> &Counter),
+}
+
+impl std::ops::Deref for Gauge {
+    type Target = Counter;
+
+    fn deref(&self) -> &Counter {
+        match self {
+            Self::Own(counter) => counter,
+            Self::Public(counters, of) => of(counters),
+        }
+    }
+}
+
 impl Quota {
+    #[cfg(test)]
     pub(crate) fn new(max: u64) -> Arc<Self> {
-        Arc::new(Self::bounded(max, None))
+        Self::bounded(max, Gauge::Own(Counter::default()), None)
+    }
+
+    /// One of the process, of which the server's numbers tell how much is kept.
+    fn of_process(max: u64, counters: &Arc<Counters>, of: fn(&Counters) -> &Counter) -> Arc<Self> {
+        Self::bounded(max, Gauge::Public(Arc::clone(counters), of), None)
     }
 
     /// A part of this quota, with a bound of its own.
     pub(crate) fn part(self: &Arc<Self>, max: u64) -> Arc<Self> {
-        Arc::new(Self::bounded(max, Some(Arc::clone(self))))
+        Self::bounded(max, Gauge::Own(Counter::default()), Some(Arc::clone(self)))
     }
 
-    fn bounded(max: u64, within: Option<Arc<Self>>) -> Self {
-        Self {
+    fn bounded(max: u64, used: Gauge, within: Option<Arc<Self>>) -> Arc<Self> {
+        Arc::new(Self {
             max,
-            used: AtomicU64::new(0),
+            used,
             within,
             is_pressed: AtomicBool::new(false),
             pressed: Notify::new(),
-        }
+        })
     }
 
     pub(crate) fn max(&self) -> u64 {
@@ -45,7 +71,7 @@ impl Quota {
     }
 
     pub(crate) fn used(&self) -> u64 {
-        self.used.load(Ordering::Relaxed)
+        self.used.get()
     }
 
     /// Whether the bound is reached.
@@ -64,7 +90,7 @@ impl Quota {
 
     /// Charge bytes, or note that there is no room for them.
     pub(crate) fn try_take(&self, bytes: u64) -> bool {
-        let before = self.used.fetch_add(bytes, Ordering::Relaxed);
+        let before = self.used.add_to(bytes);
         let has_room = before.saturating_add(bytes) <= self.max;
         if has_room
             && self
@@ -74,7 +100,7 @@ impl Quota {
         {
             return true;
         }
-        self.used.fetch_sub(bytes, Ordering::Relaxed);
+        self.used.sub(bytes);
         if !has_room {
             self.press();
         }
@@ -86,7 +112,7 @@ impl Quota {
         if bytes == 0 {
             return;
         }
-        let before = self.used.fetch_add(bytes, Ordering::Relaxed);
+        let before = self.used.add_to(bytes);
         if let Some(within) = &self.within {
             within.take(bytes);
         }
@@ -100,7 +126,7 @@ impl Quota {
         if bytes == 0 {
             return;
         }
-        self.used.fetch_sub(bytes, Ordering::Relaxed);
+        self.used.sub(bytes);
         if let Some(within) = &self.within {
             within.give(bytes);
         }
@@ -289,13 +315,14 @@ pub(crate) struct Totals {
 }
 
 impl Totals {
-    pub(crate) fn new(limits: &Limits) -> Self {
+    pub(crate) fn new(limits: &Limits, counters: &Arc<Counters>) -> Self {
+        let quota = |max, of| Quota::of_process(max, counters, of);
         Self {
-            guests: Quota::new(limits.guests_total_bytes),
-            host: Quota::new(limits.host_total_bytes),
-            outboxes: Quota::new(limits.outbox_total_bytes),
-            held: Quota::new(limits.held_total_bytes),
-            bodies: Quota::new(limits.body_total_bytes),
+            guests: quota(limits.guests_total_bytes, |of| &of.guest_bytes_live),
+            host: quota(limits.host_total_bytes, |of| &of.host_bytes_live),
+            outboxes: quota(limits.outbox_total_bytes, |of| &of.outbox_bytes_live),
+            held: quota(limits.held_total_bytes, |of| &of.held_bytes_live),
+            bodies: quota(limits.body_total_bytes, |of| &of.body_bytes_live),
             inflating: Semaphore::new(size(limits.inflating).min(Semaphore::MAX_PERMITS)),
         }
     }
@@ -305,7 +332,7 @@ impl Totals {
 impl Totals {
     /// Totals of their own for a test.
     pub(crate) fn testing() -> Arc<Self> {
-        Arc::new(Self::new(&Limits::default()))
+        Arc::new(Self::new(&Limits::default(), &Arc::default()))
     }
 }
 

@@ -18,6 +18,7 @@ use crate::config::{Config, Tls, millis, size};
 use crate::counters::Counters;
 use crate::drain::Drain;
 use crate::error::Error;
+use crate::guest::Host;
 use crate::objects::{ObjectStatus, Objects};
 use crate::origins::Origins;
 use crate::service::{Place, Service};
@@ -144,6 +145,7 @@ impl Server {
         tokio::select! {
             () = self.accept() => {}
             () = objects.run_alarms() => {}
+            () = self.relieve() => {}
             () = shutdown => {}
         }
         let Self {
@@ -162,6 +164,17 @@ impl Server {
             );
         }
         Ok(())
+    }
+
+    /// Make room where the process keeps as much as it may, for ever.
+    async fn relieve(&self) {
+        let Host {
+            totals, counters, ..
+        } = &self.sessions.host;
+        tokio::join!(
+            self.sessions.objects.context.roster.relieve(),
+            self.drain.relieve(&totals.outboxes, counters),
+        );
     }
 
     /// Accept for ever.

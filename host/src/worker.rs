@@ -76,10 +76,11 @@ impl Sessions {
     pub(crate) fn new(worker: &Worker, config: &Config, drain: &Arc<Drain>) -> Result<Self, Error> {
         let component = Arc::clone(&worker.component);
         let outbound = Arc::new(outbound(config)?);
+        let counters = Arc::new(Counters::default());
         let host = Host {
             limits: Arc::new(config.limits.clone()),
-            counters: Arc::new(Counters::default()),
-            totals: Arc::new(Totals::new(&config.limits)),
+            totals: Arc::new(Totals::new(&config.limits, &counters)),
+            counters,
             vars: config
                 .vars
                 .iter()

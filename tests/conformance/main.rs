@@ -25,6 +25,7 @@ mod events;
 mod examples;
 mod faults;
 mod fetch;
+mod greedy;
 mod handshake;
 mod hibernatable;
 mod hibernatable_end;

@@ -13,7 +13,8 @@ limits! {
     /// Bytes that wait for a slow client before `send` is refused with `outbox-full`. One larger message
     /// is taken into an empty outbox.
     outbox_hard_bytes = 16 * 1024 * 1024;
-    /// Milliseconds that an outbox may stay above its soft bound after a refused `send`; then Close 1013.
+    /// Milliseconds that an outbox may stay above its soft bound while its client reads less than a sixteenth of that
+    /// bound; then Close 1013.
     outbox_stall_ms = 30_000;
     /// Bytes of messages that wait for `accept` or `resume` before the connection is no longer read.
     held_bytes = 1024 * 1024;

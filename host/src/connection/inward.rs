@@ -1,12 +1,13 @@
 //! Owns the way of what a connection has read: control frames are answered here, the auto-response too; messages go to
 //! the owner of the socket, or wait in its end until somebody takes them.
 
+use std::ops::Range;
 use std::time::SystemTime;
 
 use smallvec::SmallVec;
 
-use super::Connection;
 use super::work::Work;
+use super::{Connection, inflate};
 use crate::socket::auto_response::AutoResponse;
 use crate::socket::decode::Item;
 use crate::socket::outbox::Order;
@@ -44,8 +45,8 @@ impl Connection {
             .decoder
             .decode(&mut work.buf[..work.len], &mut work.items);
         let violation = decoded.err().or_else(|| self.count_unfinished());
-        let handled = self.handle(&mut work, violation.is_none()).await;
-        let violation = handled.or(violation);
+        let handled = self.handle_all(&mut work, violation.is_none()).await;
+        let violation = handled.err().or(violation);
         if in_step && work.out.len() <= STEP_BYTES {
             self.pending.push(&work.out);
         } else {
@@ -73,28 +74,56 @@ impl Connection {
         (total.get() > self.limits.unfinished_bytes).then(Violation::too_busy)
     }
 
-    async fn handle(&mut self, work: &mut Work, may_gather: bool) -> Option<Violation> {
+    /// Handle all items of a read, those that are compressed a few at a time.
+    async fn handle_all(&mut self, work: &mut Work, may_gather: bool) -> Result<(), Violation> {
+        let mut from = 0;
+        while from < work.items.len() {
+            // Boxed: most connections never need it.
+            let inflated = match self.inflater {
+                Some(_) => Some(Box::pin(self.inflate(work, from)).await),
+                None => None,
+            };
+            let to = inflated
+                .as_ref()
+                .map_or(work.items.len(), |inflated| inflated.to);
+            let is_last = to == work.items.len();
+            self.handle(work, from..to, may_gather && is_last).await?;
+            if let Some(violation) = inflated.and_then(|inflated| inflated.violation) {
+                return Err(violation);
+            }
+            inflate::forget(&mut work.items[from..to]);
+            from = to;
+        }
+        Ok(())
+    }
+
+    async fn handle(
+        &mut self,
+        work: &mut Work,
+        which: Range<usize>,
+        may_gather: bool,
+    ) -> Result<(), Violation> {
         let Work {
             buf, items, out, ..
         } = work;
         let auto_response = self.end.auto_response();
         let mut messages = Messages::new();
-        for item in items.iter() {
+        for item in &items[which] {
             let (text, bytes) = match item {
-                Item::Inline { text, at } => (*text, &buf[at.clone()]),
-                Item::Whole { text, bytes } => (*text, &bytes[..]),
+                Item::Inline { text, at, .. } => (*text, &buf[at.clone()]),
+                Item::Whole { text, bytes, .. } => (*text, &bytes[..]),
                 Item::Ping { payload } => {
                     // In its place among the answers to messages, so that those before it are handled first.
-                    self.deliver(&mut messages, out, false).await;
+                    self.deliver(&mut messages, out, false).await?;
                     self.answer(out, |out| codec::pong(self.outbox.role(), payload, out));
                     continue;
                 }
                 Item::Close(body) => {
-                    self.deliver(&mut messages, out, false).await;
+                    self.deliver(&mut messages, out, false).await?;
                     if let Some((code, _)) = body
                         && !self.end.may_be_closed_with(*code)
                     {
-                        return Some(Violation::close_code());
+                        return Err(Violation::close_code());
                     }
                     self.flush(out);
                     self.is_closed_by_peer = true;
@@ -103,7 +132,7 @@ impl Connection {
                     } else if self.end.close_order() == Order::End {
                         self.outbox.order(Order::End);
                     }
-                    return None;
+                    return Ok(());
                 }
             };
             if !text {
@@ -111,19 +140,18 @@ impl Connection {
                 continue;
             }
             let Ok(text) = simdutf8::basic::from_utf8(bytes) else {
-                self.deliver(&mut messages, out, false).await;
-                return Some(Violation::utf8());
+                self.deliver(&mut messages, out, false).await?;
+                return Err(Violation::utf8());
             };
             match &auto_response {
                 Some(pair) if pair.answers(text) => {
-                    self.deliver(&mut messages, out, false).await;
+                    self.deliver(&mut messages, out, false).await?;
                     self.auto_respond(pair, out);
                 }
                 Some(_) | None => messages.push(MessageRef::Text(text)),
             }
         }
-        self.deliver(&mut messages, out, may_gather).await;
-        None
+        self.deliver(&mut messages, out, may_gather).await
     }
 
     /// Put a frame of the host's own behind what is on its way, unless our Close has left.
@@ -146,12 +174,17 @@ impl Connection {
     }
 
     /// Have messages handled, a turn's worth at a time, or hold those that nobody takes now.
-    async fn deliver(&mut self, messages: &mut Messages<'_>, out: &mut Vec<u8>, may_gather: bool) {
+    async fn deliver(
+        &mut self,
+        messages: &mut Messages<'_>,
+        out: &mut Vec<u8>,
+        may_gather: bool,
+    ) -> Result<(), Violation> {
         let mut rest = &messages[..];
         while !rest.is_empty() {
             // Asked for each turn, since the one before may have paused the socket.
             let Some(owner) = self.end.taker() else {
-                self.pass_on(rest);
+                self.pass_on(rest)?;
                 break;
             };
             let delivery = Delivery {
@@ -172,26 +205,33 @@ impl Connection {
             let taken = turn.run.await;
             if taken == 0 {
                 // They wait in the owner's inbox, and this connection goes on answering pings.
-                self.pass_on(rest);
+                self.pass_on(rest)?;
                 break;
             }
             rest = &rest[taken..];
             tokio::task::consume_budget().await;
         }
         messages.clear();
+        Ok(())
     }
 
-    /// Messages that no owner takes where they lie: they go to the other end of a relay, or wait.
-    fn pass_on(&self, messages: &[MessageRef<'_>]) {
+    /// Messages that no owner takes where they lie: they go to the other end of a relay, or wait. Something, if all
+    /// connections together have as much waiting as they may.
+    fn pass_on(&self, messages: &[MessageRef<'_>]) -> Result<(), Violation> {
         let other = self.end.relays_to();
         for message in messages {
             match &other {
                 Some(other) => other.push_message(*message),
                 None => {
-                    self.end.arrive(Arrival::Message(message.to_message()));
+                    let message = message.to_message();
+                    if !self.end.has_room(message.cost()) {
+                        return Err(Violation::too_busy());
+                    }
+                    self.end.arrive(Arrival::Message(message));
                 }
             }
         }
+        Ok(())
     }
 
     /// The peer broke the protocol: it is told with a Close, and its connection ends.

@@ -3,13 +3,15 @@
 
 use std::future::poll_fn;
 use std::pin::Pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::task::Poll;
 use std::time::Duration;
 
 use tokio::time::Sleep;
 use wasmtime::{Store, Trap, UpdateDeadline};
 
-use super::engine::TICK;
+use super::engine::{Clock, TICK};
 use super::store::GuestState;
 use crate::error::Fault;
 
@@ -17,17 +19,31 @@ use crate::error::Fault;
 /// it yield with its session locked, and everyone queues behind it (half again the cost of a message).
 const TICKS_BEFORE_YIELD: u64 = 2;
 
-/// Have each call yield now and then, and end when its budget is used up.
-pub(super) fn divide(store: &mut Store<GuestState>) {
-    store.epoch_deadline_callback(|mut store| {
+/// When the turn under way last got its thread, in ticks.
+pub(crate) type Since = Arc<AtomicU64>;
+
+/// Have each call yield now and then, and end when its budget is used up. What the host does for the guest counts as well:
+/// it runs on the same thread, and delays the next look at the time.
+pub(super) fn divide(store: &mut Store<GuestState>, clock: &Arc<Clock>) {
+    let clock = Arc::clone(clock);
+    store.epoch_deadline_callback(move |mut store| {
         let state = store.data_mut();
-        state.ticks_left = state.ticks_left.saturating_sub(TICKS_BEFORE_YIELD);
+        let spent = clock
+            .now()
+            .saturating_sub(state.since.load(Ordering::Relaxed));
+        state.ticks_left = state
+            .ticks_left
+            .saturating_sub(spent.max(TICKS_BEFORE_YIELD));
         Ok(if state.ticks_left == 0 {
             UpdateDeadline::Interrupt
         } else {
-            // Tokio's own, behind which it looks for what has come over the network; a task that only wakes itself is run 61
-            // times before it does.
-            let yielding = Box::pin(tokio::task::yield_now());
+            let (clock, since) = (Arc::clone(&clock), Arc::clone(&state.since));
+            let yielding = Box::pin(async move {
+                // Tokio's own, behind which it looks for what has come over the network; a task that only wakes itself is run
+                // 61 times before it does.
+                tokio::task::yield_now().await;
+                since.store(clock.now(), Ordering::Relaxed);
+            });
             UpdateDeadline::YieldCustom(TICKS_BEFORE_YIELD, yielding)
         })
     });
@@ -56,8 +72,9 @@ pub(super) async fn within<T>(
 }
 
 /// Give the coming call its CPU budget.
-pub(super) fn allow_cpu(store: &mut Store<GuestState>) {
+pub(super) fn allow_cpu(store: &mut Store<GuestState>, clock: &Clock) {
     let state = store.data_mut();
+    state.since.store(clock.now(), Ordering::Relaxed);
     let tick_ms = u64::try_from(TICK.as_millis()).expect("a tick is a few milliseconds");
     state.ticks_left = state
         .host

@@ -178,6 +178,8 @@ fn settings(config: &Config) -> Result<wasmtime::Config, Error> {
 pub(crate) struct Clock {
     turns: AtomicU64,
     running: AtomicU64,
+    /// How often the epoch was incremented.
+    ticks: AtomicU64,
     is_parked: AtomicBool,
     thread: std::sync::OnceLock<Thread>,
 }
@@ -187,6 +189,7 @@ impl Clock {
         let clock = Arc::new(Self {
             turns: AtomicU64::new(0),
             running: AtomicU64::new(0),
+            ticks: AtomicU64::new(0),
             is_parked: AtomicBool::new(false),
             thread: std::sync::OnceLock::new(),
         });
@@ -199,6 +202,7 @@ impl Clock {
                     (weak_clock.upgrade(), weak_engine.upgrade())
                 {
                     engine.increment_epoch();
+                    clock.ticks.fetch_add(1, Ordering::Relaxed);
                     let turns = clock.turns.load(Ordering::Relaxed);
                     let is_idle = turns == seen && clock.running.load(Ordering::SeqCst) == 0;
                     idle_ticks = if is_idle { idle_ticks + 1 } else { 0 };
@@ -224,6 +228,11 @@ impl Clock {
             .set(thread.thread().clone())
             .expect("set once, here");
         Ok(clock)
+    }
+
+    /// The time in ticks, while turns run.
+    pub(super) fn now(&self) -> u64 {
+        self.ticks.load(Ordering::Relaxed)
     }
 
     /// A turn begins; it ends when the guard is dropped.

@@ -2,6 +2,7 @@
 
 use std::cell::Cell;
 
+use rustc_hash::FxHashSet;
 use wasmtime::component::Resource;
 
 use super::bindings::exports::pairway::worker::events as wit;
@@ -52,9 +53,8 @@ impl Event {
         }
     }
 
-    /// Whether it is the outcome of something that the instance itself has under way, which it may wait for behind a
-    /// closed gate.
-    pub(crate) fn passes_gate(&self) -> bool {
+    /// Whether it is the outcome of something that the instance itself has under way.
+    pub(crate) fn is_outcome(&self) -> bool {
         match self {
             Self::Completed(..)
             | Self::Socket(_, SocketEvent::Open | SocketEvent::NotOpened(_)) => true,
@@ -64,6 +64,20 @@ impl Event {
             | Self::Alarm(_)
             | Self::Socket(..) => false,
         }
+    }
+
+    /// Whether the instance may wait for it behind a closed gate: an outcome, or what happens to a socket that was opened
+    /// there.
+    pub(crate) fn passes_gate(&self, inside: &FxHashSet<SocketId>) -> bool {
+        let is_inside = match self {
+            Self::Socket(socket, _) => inside.contains(socket),
+            Self::Start
+            | Self::Fetch { .. }
+            | Self::AlarmDue
+            | Self::Alarm(_)
+            | Self::Completed(..) => false,
+        };
+        is_inside || self.is_outcome()
     }
 }
 

@@ -10,7 +10,7 @@ use wasmtime_wasi::{ResourceTable, WasiCtxBuilder};
 use super::bindings::Worker;
 use super::bindings::exports::pairway::worker::events as wit;
 use super::bindings::messaging::Messaging;
-use super::budget::{self, TooLong};
+use super::budget::{self, Since, TooLong};
 use super::effects::Effects;
 use super::engine::Component;
 use super::event::{Event, Outcome, Several, header_list, lower, not_opened, wit_message};
@@ -57,9 +57,9 @@ impl Instance {
         let state = state(&component, host, owner, object);
         let mut store = Store::new(component.pre.engine(), state);
         store.limiter(|state| &mut state.memory);
-        budget::divide(&mut store);
-        budget::allow_cpu(&mut store);
+        budget::divide(&mut store, &component.clock);
         let running = component.clock.run();
+        budget::allow_cpu(&mut store, &component.clock);
         let made = component.pre.instantiate_async(&mut store).await;
         drop(running);
         let loaded = made.and_then(|instance| {
@@ -154,7 +154,7 @@ impl Instance {
         let counters = &self.store.data().host.counters;
         counters.turns.add(1);
         counters.events.add((waiting.len() + direct.len()) as u64);
-        budget::allow_cpu(&mut self.store);
+        budget::allow_cpu(&mut self.store, &self.component.clock);
         let Some(messaging) = &self.messaging else {
             return Ok(());
         };
@@ -275,7 +275,7 @@ impl Instance {
 
     async fn call(&mut self, events: &[wit::Event<'_>]) -> Result<(), Fault> {
         let wall_ms = self.store.data().host.limits.turn_wall_ms;
-        budget::allow_cpu(&mut self.store);
+        budget::allow_cpu(&mut self.store, &self.component.clock);
         let running = self.component.clock.run();
         let called = {
             let call = self
@@ -385,6 +385,7 @@ fn state(
         operations: Default::default(),
         next_id: 0,
         ticks_left: 0,
+        since: Since::default(),
         object,
         duties: Duties::default(),
     }

@@ -25,6 +25,8 @@ pub(crate) struct Memory {
     max: usize,
     used: usize,
     total: Arc<Quota>,
+    /// What of the total this instance has.
+    own: Arc<Quota>,
     charge: Charge,
     counters: Arc<Counters>,
     denied: Option<Denied>,
@@ -32,19 +34,21 @@ pub(crate) struct Memory {
 
 impl Memory {
     pub(crate) fn new(max: usize, total: &Arc<Quota>, counters: &Arc<Counters>) -> Self {
+        let own = total.part(u64::MAX);
         Self {
             max,
             used: 0,
             total: Arc::clone(total),
-            charge: Charge::on(total),
+            charge: Charge::on(&own),
+            own,
             counters: Arc::clone(counters),
             denied: None,
         }
     }
 
-    /// Bytes that count for all instances together.
-    pub(crate) fn charged(&self) -> u64 {
-        self.charge.bytes()
+    /// What counts of it for all instances together.
+    pub(crate) fn quota(&self) -> &Arc<Quota> {
+        &self.own
     }
 
     /// A call begins: what was refused before does not explain how it ends.
@@ -67,7 +71,14 @@ impl Memory {
         let Some(more) = wanted.checked_sub(self.charge.bytes()) else {
             return true;
         };
-        if more == 0 || self.charge.try_grow(more) {
+        if more == 0 {
+            return true;
+        }
+        if self.charge.try_grow(more) {
+            if self.total.used() > self.total.max() - self.total.max() / 8 {
+                // In good time: idle objects can make room.
+                self.total.press();
+            }
             return true;
         }
         self.total.press();

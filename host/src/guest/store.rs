@@ -9,6 +9,7 @@ use rustc_hash::{FxHashMap, FxHashSet};
 use wasmtime::component::{Resource, ResourceTable};
 use wasmtime_wasi::{WasiCtx, WasiCtxView, WasiView};
 
+use super::budget::Since;
 use super::effects::Effects;
 use super::memory::Memory;
 use super::request::{Asked, Token};
@@ -87,6 +88,7 @@ pub(crate) struct GuestState {
     pub(crate) next_id: u64,
     /// Ticks of the epoch clock that this turn may still use.
     pub(crate) ticks_left: u64,
+    pub(crate) since: Since,
     /// The object whose instance this is.
     pub(crate) object: Option<Arc<Object>>,
     pub(crate) duties: Duties,
@@ -99,6 +101,8 @@ pub(crate) struct Duties {
     pub(crate) running: u32,
     /// How often the gate has been closed and not opened.
     pub(crate) gate: u32,
+    /// Sockets that were accepted, or are being opened, behind the closed gate: whoever closed it may wait for them.
+    pub(crate) inside: FxHashSet<SocketId>,
     /// The object is to be reset when the turn ends.
     pub(crate) abort: Option<String>,
     /// Storage has failed: nothing of the turn is to happen.
@@ -199,6 +203,13 @@ impl GuestState {
     pub(crate) fn next_id(&mut self) -> u64 {
         self.next_id += 1;
         self.next_id
+    }
+
+    /// A socket is accepted, or about to be opened.
+    pub(crate) fn note_opened(&mut self, id: SocketId) {
+        if self.duties.gate > 0 {
+            self.duties.inside.insert(id);
+        }
     }
 
     /// An end that was accepted here, or by the object, and is not over.

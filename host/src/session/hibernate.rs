@@ -173,8 +173,7 @@ impl Session {
         let Life::Live(mut live) = std::mem::replace(life, Life::Asleep) else {
             return;
         };
-        self.context.roster.leave(self);
-        self.with_inbox(|inbox| inbox.is_gated = false);
+        self.with_inbox(Inbox::open_gate);
         let state = live.instance.state();
         for (_, asked) in state.requests.drain() {
             // A client that has gone needs no answer.
@@ -229,7 +228,7 @@ impl Session {
     pub(super) async fn reset(&self, life: &mut Life, fault: &Fault) {
         tracing::error!(target: "pairway::worker", object = %self.title(), "{fault}");
         let is_ready = matches!(life, Life::Live(live) if live.is_ready);
-        if !is_ready && self.with_inbox(|inbox| inbox.is_gated) {
+        if !is_ready && self.with_inbox(|inbox| inbox.is_gated()) {
             // The constructor has failed behind its gate. Another instance would most likely do the same to those who wait
             // for it, and so on for ever.
             for event in self.with_inbox(Inbox::take_requests) {

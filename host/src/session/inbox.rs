@@ -2,20 +2,32 @@
 
 use std::collections::VecDeque;
 
+use rustc_hash::FxHashSet;
+
 use super::NoAnswer;
 use crate::guest::Event;
 use crate::socket::{MessageRef, SocketEvent, SocketId};
 
 #[derive(Debug, Default)]
 pub(super) struct Inbox {
-    events: VecDeque<Event>,
+    /// What is given out while the gate is open.
+    events: Queue,
+    /// What is given out in any case: what the instance itself waits for behind its gate.
+    passing: Queue,
+    /// The numbers of the first and the one behind the last.
+    numbers: std::ops::Range<i64>,
     /// A task or a connection is on its way to empty it.
     pub(super) is_pumped: bool,
-    /// The object's gate is closed: only completions are given out.
-    pub(super) is_gated: bool,
+    /// The object's gate is closed.
+    is_gated: bool,
+    /// Sockets that were opened behind it.
+    inside: FxHashSet<SocketId>,
     /// Why nothing is taken any more.
     pub(super) over: Option<NoAnswer>,
 }
+
+/// Events in order, each with its number among those of both queues.
+type Queue = VecDeque<(i64, Event)>;
 
 /// What a connection is to do that would put its messages with those of others.
 #[derive(Debug, PartialEq, Eq)]
@@ -40,54 +52,94 @@ impl Inbox {
     }
 
     pub(super) fn push(&mut self, event: Event) {
-        self.events.push_back(event);
+        let number = self.numbers.end;
+        self.numbers.end += 1;
+        self.queue_of(&event).push_back((number, event));
+    }
+
+    fn queue_of(&mut self, event: &Event) -> &mut Queue {
+        match event.passes_gate(&self.inside) {
+            true => &mut self.passing,
+            false => &mut self.events,
+        }
     }
 
     pub(super) fn len(&self) -> usize {
-        self.events.len()
+        self.events.len() + self.passing.len()
     }
 
     pub(super) fn is_empty(&self) -> bool {
-        self.events.is_empty()
+        self.len() == 0
+    }
+
+    pub(super) fn is_gated(&self) -> bool {
+        self.is_gated
+    }
+
+    /// The gate is open: everything is given out.
+    pub(super) fn open_gate(&mut self) {
+        self.is_gated = false;
+        self.inside.clear();
+    }
+
+    /// The gate is closed, and these sockets were opened behind it: their events are let through.
+    pub(super) fn close_gate(&mut self, inside: &FxHashSet<SocketId>) {
+        self.is_gated = true;
+        if self.inside.len() == inside.len() {
+            return;
+        }
+        self.inside.clone_from(inside);
+        let waiting = std::mem::take(&mut self.events);
+        let before = std::mem::take(&mut self.passing);
+        let (mut passing, events): (Queue, Queue) = waiting
+            .into_iter()
+            .partition(|(_, event)| event.passes_gate(inside));
+        passing.extend(before);
+        passing.make_contiguous().sort_by_key(|(number, _)| *number);
+        (self.events, self.passing) = (events, passing);
     }
 
     /// Whether there is something that may be given out.
     pub(super) fn has_due(&self) -> bool {
-        self.events.iter().any(|event| self.is_due(event))
-    }
-
-    fn is_due(&self, event: &Event) -> bool {
-        !self.is_gated || event.passes_gate()
+        !self.passing.is_empty() || (!self.is_gated && !self.events.is_empty())
     }
 
     /// Put events back that were taken out last.
     pub(super) fn put_back(&mut self, events: impl DoubleEndedIterator<Item = Event>) {
         for event in events.rev() {
-            self.events.push_front(event);
+            self.numbers.start -= 1;
+            let number = self.numbers.start;
+            self.queue_of(&event).push_front((number, event));
         }
     }
 
     /// The requests that wait, out of their order.
     pub(super) fn take_requests(&mut self) -> VecDeque<Event> {
-        let is_request = |event: &Event| matches!(event, Event::Fetch { .. });
-        let (requests, others) = self.take_all().into_iter().partition(is_request);
+        let is_request = |(_, event): &(i64, Event)| matches!(event, Event::Fetch { .. });
+        let waiting = std::mem::take(&mut self.events);
+        let (requests, others): (Queue, Queue) = waiting.into_iter().partition(is_request);
         self.events = others;
-        requests
+        requests.into_iter().map(|(_, event)| event).collect()
     }
 
     /// A socket has been closed: the messages of it that wait are lost.
     pub(super) fn drop_messages(&mut self, socket: SocketId) {
-        self.events
-            .retain(|event| event.message_of() != Some(socket));
+        for queue in [&mut self.events, &mut self.passing] {
+            queue.retain(|(_, event)| event.message_of() != Some(socket));
+        }
     }
 
     /// The sockets whose messages wait.
     pub(super) fn senders(&self) -> Vec<SocketId> {
-        self.events.iter().filter_map(Event::message_of).collect()
+        let events = self.events.iter();
+        events.filter_map(|(_, event)| event.message_of()).collect()
     }
 
-    pub(super) fn take_all(&mut self) -> VecDeque<Event> {
-        std::mem::take(&mut self.events)
+    /// Everything, in no particular order.
+    pub(super) fn take_all(&mut self) -> Vec<Event> {
+        let events = std::mem::take(&mut self.events).into_iter();
+        let passing = std::mem::take(&mut self.passing);
+        events.chain(passing).map(|(_, event)| event).collect()
     }
 
     /// The next events, within these bounds; one larger message is a batch by itself.
@@ -95,21 +147,33 @@ impl Inbox {
         let mut batch = VecDeque::new();
         let mut bytes = 0;
         while batch.len() < events_max
-            && let Some(at) = self.next_due()
+            && let Some(queue) = self.next_due()
         {
-            if let Event::Socket(_, SocketEvent::Message(message)) = &self.events[at] {
+            if let Some((_, Event::Socket(_, SocketEvent::Message(message)))) = queue.front() {
                 bytes += message.as_ref().bytes().len();
                 if bytes > bytes_max && !batch.is_empty() {
                     break;
                 }
             }
-            batch.extend(self.events.remove(at));
+            batch.extend(queue.pop_front().map(|(_, event)| event));
         }
         batch
     }
 
-    fn next_due(&self) -> Option<usize> {
-        self.events.iter().position(|event| self.is_due(event))
+    /// The queue whose first event is the next that is given out.
+    fn next_due(&mut self) -> Option<&mut Queue> {
+        let number = |queue: &Queue| queue.front().map(|(number, _)| *number);
+        let waiting = if self.is_gated {
+            None
+        } else {
+            number(&self.events)
+        };
+        match (waiting, number(&self.passing)) {
+            (None, None) => None,
+            (Some(event), Some(passing)) if event < passing => Some(&mut self.events),
+            (Some(_), None) => Some(&mut self.events),
+            (Some(_) | None, Some(_)) => Some(&mut self.passing),
+        }
     }
 }
 
@@ -155,15 +219,49 @@ mod tests {
     fn behind_a_closed_gate_only_completions_are_due() {
         let mut inbox = Inbox::default();
         inbox.push(message(1));
-        inbox.is_gated = true;
+        inbox.close_gate(&FxHashSet::default());
         assert!(!inbox.has_due());
         inbox.push(Event::Completed(7, Outcome::Done));
         assert!(inbox.has_due());
         let batch = Vec::from(inbox.take_batch(64, 64));
         assert!(matches!(batch[..], [Event::Completed(7, _)]), "{batch:?}");
         assert_eq!(inbox.len(), 1);
-        inbox.is_gated = false;
+        inbox.open_gate();
         assert!(inbox.has_due());
+    }
+
+    #[test]
+    fn what_comes_over_sockets_that_were_opened_behind_the_gate_is_let_through_in_order() {
+        let mut inbox = Inbox::default();
+        let event = |socket| Event::Socket(socket, SocketEvent::Drain);
+        for socket in [1, 2, 1, 3] {
+            inbox.push(event(socket));
+        }
+        inbox.push(Event::Completed(7, Outcome::Done));
+        inbox.close_gate(&FxHashSet::from_iter([2, 3]));
+        inbox.push(event(2));
+        let sockets = |batch: VecDeque<Event>| -> Vec<SocketId> {
+            let socket = |event: &Event| match event {
+                Event::Socket(socket, _) => *socket,
+                _ => 0,
+            };
+            batch.iter().map(socket).collect()
+        };
+        assert_eq!(sockets(inbox.take_batch(64, 64)), [2, 3, 0, 2]);
+        inbox.put_back([event(3)].into_iter());
+        inbox.open_gate();
+        inbox.push(event(4));
+        assert_eq!(sockets(inbox.take_batch(64, 64)), [3, 1, 1, 4]);
+    }
+
+    #[test]
+    fn behind_a_closed_gate_a_delivery_looks_at_nothing_that_waits() {
+        let mut inbox = Inbox::default();
+        inbox.close_gate(&FxHashSet::default());
+        for _ in 0..1_000_000 {
+            inbox.push(message(1));
+            assert!(!inbox.has_due() && inbox.take_batch(64, 64).is_empty());
+        }
     }
 
     #[test]

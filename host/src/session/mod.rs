@@ -181,7 +181,7 @@ impl Session {
             }
             inbox.push(event);
             let needs_pump = !std::mem::replace(&mut inbox.is_pumped, true);
-            Ok((needs_pump, !inbox.is_gated))
+            Ok((needs_pump, !inbox.is_gated()))
         })?;
         if needs_pump {
             self.start_pump();

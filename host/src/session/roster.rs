@@ -1,7 +1,7 @@
 //! Owns the places that instances take: how many may be alive, and which idle object makes room for another.
 
 use std::collections::HashMap;
-use std::sync::{Arc, Mutex, PoisonError, Weak};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::Duration;
 
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
@@ -11,6 +11,7 @@ use super::Session;
 use crate::config::{Limits, millis, size};
 use crate::counters::Counters;
 use crate::error::Fault;
+use crate::quota::Quota;
 
 /// How often somebody who waits for a place looks again for an object that has become idle: nothing announces that.
 const LOOK_AGAIN: Duration = Duration::from_millis(20);
@@ -22,10 +23,22 @@ const EVICTED_PART: usize = 32;
 #[derive(Debug)]
 pub(crate) struct Roster {
     places: Arc<Semaphore>,
-    awake: Mutex<HashMap<u64, Weak<Session>>>,
+    awake: Arc<Mutex<Awake>>,
     limits: Arc<Limits>,
     counters: Arc<Counters>,
+    guests: Arc<Quota>,
     begin: Instant,
+}
+
+/// The sessions that have an instance, by their numbers.
+type Awake = HashMap<u64, Member>;
+
+#[derive(Debug)]
+struct Member {
+    session: Weak<Session>,
+    is_object: bool,
+    /// The memory of its instance that counts.
+    memory: Arc<Quota>,
 }
 
 /// One of the instances that may be alive at a time.
@@ -33,22 +46,38 @@ pub(crate) struct Roster {
 pub(super) struct Place {
     counters: Arc<Counters>,
     _permit: OwnedSemaphorePermit,
+    /// Where its session is entered, and by which number.
+    entered: Option<(Arc<Mutex<Awake>>, u64)>,
 }
 
 impl Drop for Place {
     fn drop(&mut self) {
         self.counters.instances_live.sub(1);
+        let Some((awake, number)) = &self.entered else {
+            return;
+        };
+        if lock(awake)
+            .remove(number)
+            .is_some_and(|member| member.is_object)
+        {
+            self.counters.objects_awake_live.sub(1);
+        }
     }
 }
 
+fn lock(awake: &Mutex<Awake>) -> MutexGuard<'_, Awake> {
+    awake.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
 impl Roster {
-    pub(crate) fn new(limits: Arc<Limits>, counters: Arc<Counters>) -> Self {
+    pub(crate) fn new(limits: Arc<Limits>, counters: Arc<Counters>, guests: Arc<Quota>) -> Self {
         let places = size(limits.instances).min(Semaphore::MAX_PERMITS);
         Self {
             places: Arc::new(Semaphore::new(places)),
-            awake: Mutex::default(),
+            awake: Arc::default(),
             limits,
             counters,
+            guests,
             begin: Instant::now(),
         }
     }
@@ -69,11 +98,15 @@ impl Roster {
         Place {
             counters: Arc::clone(&self.counters),
             _permit: permit,
+            entered: None,
         }
     }
 
-    /// A place now, for which an idle object hibernates if need be.
+    /// A place now, and memory for its instance, for which idle objects hibernate if need be.
     pub(super) async fn take(&self) -> Result<Place, Fault> {
+        if self.guests.is_full() && !self.make_room().await {
+            return Err(Fault::TotalMemory(self.limits.guests_total_bytes));
+        }
         loop {
             if let Some(place) = self.try_take() {
                 return Ok(place);
@@ -101,29 +134,36 @@ impl Roster {
         }
     }
 
-    pub(super) fn enter(&self, session: &Arc<Session>) {
-        self.counters.objects_awake_live.add(1);
-        self.awake().insert(session.number, Arc::downgrade(session));
-    }
-
-    pub(super) fn leave(&self, session: &Session) {
-        if self.awake().remove(&session.number).is_some() {
-            self.counters.objects_awake_live.sub(1);
+    /// Note who has this place, and what its memory is charged to.
+    pub(super) fn enter(&self, session: &Session, memory: Arc<Quota>, place: &mut Place) {
+        let is_object = session.object().is_some();
+        if is_object {
+            self.counters.objects_awake_live.add(1);
         }
+        let member = Member {
+            session: session.me.clone(),
+            is_object,
+            memory,
+        };
+        lock(&self.awake).insert(session.number, member);
+        place.entered = Some((Arc::clone(&self.awake), session.number));
     }
 
-    fn awake(&self) -> std::sync::MutexGuard<'_, HashMap<u64, Weak<Session>>> {
-        self.awake.lock().unwrap_or_else(PoisonError::into_inner)
+    /// Those of the members of which this is wanted, the ones with most of it first.
+    fn members(&self, wanted: impl Fn(&Member) -> u64) -> Vec<Arc<Session>> {
+        let mut members: Vec<_> = lock(&self.awake)
+            .values()
+            .map(|member| (wanted(member), member))
+            .filter(|(amount, _)| *amount > 0)
+            .filter_map(|(amount, member)| Some((amount, member.session.upgrade()?)))
+            .collect();
+        members.sort_by_key(|(amount, _)| std::cmp::Reverse(*amount));
+        members.into_iter().map(|(_, session)| session).collect()
     }
 
-    /// Every object that has an instance.
-    pub(super) fn sessions(&self) -> Vec<Arc<Session>> {
-        self.awake().values().filter_map(Weak::upgrade).collect()
-    }
-
-    /// Have those hibernate that have been idle for longest. False if none is idle.
+    /// Have those objects hibernate that have been idle for longest. False if none is idle.
     async fn evict(&self) -> bool {
-        let mut sessions = self.sessions();
+        let mut sessions = self.members(|member| u64::from(member.is_object));
         let wanted = (sessions.len() / EVICTED_PART).max(1);
         sessions.sort_by_cached_key(|session| session.active_ms());
         let mut freed = 0;
@@ -135,5 +175,43 @@ impl Roster {
         }
         self.counters.evictions.add(freed as u64);
         freed > 0
+    }
+
+    /// Make room in the memory of all instances, as it gets short, for ever.
+    pub(crate) async fn relieve(&self) {
+        loop {
+            self.guests.pressed().await;
+            self.make_room().await;
+            self.guests.relieved();
+            tokio::time::sleep(LOOK_AGAIN).await;
+        }
+    }
+
+    /// Bring the memory of all instances below seven eighths of its bound: idle objects hibernate, those with most of it
+    /// first; then the instances end that have more than a fair share of it, unless they are at work. Those are refused more. False if it
+    /// is still at its bound.
+    async fn make_room(&self) -> bool {
+        let low = self.guests.max() - self.guests.max() / 8;
+        let is_object = |member: &Member| match member.is_object {
+            true => member.memory.used(),
+            false => 0,
+        };
+        for session in self.members(is_object) {
+            if self.guests.used() <= low {
+                return true;
+            }
+            if Box::pin(session.hibernate_early()).await {
+                self.counters.evictions.add(1);
+            }
+        }
+        let share = self.guests.max() / self.counters.instances_live.get().max(1);
+        for session in self.members(|member| member.memory.used().saturating_sub(share)) {
+            if self.guests.used() <= low {
+                return true;
+            }
+            let fault = Fault::TotalMemory(self.guests.max());
+            Box::pin(session.end_for_memory(&fault)).await;
+        }
+        !self.guests.is_full()
     }
 }

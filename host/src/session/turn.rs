@@ -6,6 +6,7 @@ use std::collections::VecDeque;
 use std::sync::{Arc, Weak};
 
 use super::commit::Own;
+use super::inbox::Inbox;
 use super::life::{Life, Live};
 use super::{NoAnswer, Session};
 use crate::config::size;
@@ -55,15 +56,16 @@ impl Session {
 
     /// Put back what cannot be handed over behind a closed gate.
     fn hold(&self, life: &mut Life, batch: VecDeque<Event>) {
+        let senders: Vec<_> = batch.iter().filter_map(Event::message_of).collect();
         self.with_inbox(|inbox| inbox.put_back(batch.into_iter()));
         if let Life::Live(live) = life {
-            self.let_wait(live);
+            self.let_wait(live, &senders);
         }
     }
 
     /// Nothing can be handed over for now: connections whose messages wait go on without.
-    fn let_wait(&self, live: &mut Live) {
-        for socket in self.with_inbox(|inbox| inbox.senders()) {
+    fn let_wait(&self, live: &mut Live, senders: &[SocketId]) {
+        for &socket in senders {
             if let Some(end) = live.instance.state().accepted(socket) {
                 end.let_wait();
             }
@@ -84,7 +86,7 @@ impl Session {
         let mut is_guilty = batch.len() + messages == 1;
         while let Some(event) = batch.pop_front() {
             // What the dead instance had under way is over with it.
-            if event.passes_gate() {
+            if event.is_outcome() {
                 continue;
             }
             let mut event = [event];
@@ -199,8 +201,12 @@ impl Session {
         let Life::Live(live) = life else {
             return Attempt::Done;
         };
-        let needs_gate = direct.is_some() || batch.iter().any(|event| !event.passes_gate());
-        if needs_gate && live.instance.state().duties.gate > 0 {
+        let duties = &live.instance.state().duties;
+        let passes = |socket| duties.inside.contains(&socket);
+        if duties.gate > 0
+            && (direct.is_some_and(|direct| !passes(direct.socket))
+                || batch.iter().any(|event| !event.passes_gate(&duties.inside)))
+        {
             return Attempt::Gated;
         }
         match self.turn(live, batch, direct, own).await {
@@ -289,6 +295,9 @@ impl Session {
         let duties = &mut live.instance.state().duties;
         let abort = duties.abort.take();
         let is_gated = duties.gate > 0;
+        if is_gated {
+            self.with_inbox(|inbox| inbox.close_gate(&duties.inside));
+        }
         if let Some(reason) = abort {
             self.context.host.counters.faults.add(1);
             return Box::pin(self.reset(life, &Fault::Aborted(reason))).await;
@@ -302,10 +311,11 @@ impl Session {
         } else if let Some(watch) = live.gate.take() {
             watch.abort();
         }
-        self.with_inbox(|inbox| inbox.is_gated = is_gated);
         if is_gated {
-            self.let_wait(live);
+            let senders = self.with_inbox(|inbox| inbox.senders());
+            self.let_wait(live, &senders);
         } else {
+            self.with_inbox(Inbox::open_gate);
             self.ensure_pumped();
         }
     }
@@ -317,7 +327,7 @@ impl Session {
             Some(_) => roster.wait().await,
             None => roster.take().await,
         };
-        let place = place.inspect_err(|fault| {
+        let mut place = place.inspect_err(|fault| {
             // The end of a stateless session is reported where it ends.
             if self.object.is_some() {
                 self.report(fault);
@@ -330,11 +340,13 @@ impl Session {
             owner,
             self.object.clone(),
         );
-        let instance = made.await.inspect_err(|fault| {
+        let mut instance = made.await.inspect_err(|fault| {
             if self.object.is_some() {
                 self.report(fault);
             }
         })?;
+        let memory = Arc::clone(instance.state().memory.quota());
+        roster.enter(self, memory, &mut place);
         *life = Life::Live(Box::new(Live::new(instance, place)));
         if self.object.is_none() {
             return Ok(());
@@ -343,9 +355,6 @@ impl Session {
         let Life::Live(live) = life else {
             return Ok(());
         };
-        if let Some(me) = self.me.upgrade() {
-            roster.enter(&me);
-        }
         if let Err(fault) = self.turn(live, &mut [Event::Start], None, None).await {
             self.report(&fault);
             self.lose_instance(life, &fault).await;
@@ -358,6 +367,24 @@ impl Session {
             // Its constructor has reset it.
             Life::Asleep | Life::Over => Err(Fault::Aborted("by its constructor".to_owned())),
         }
+    }
+
+    /// The instance has more than its share of the memory of all, and others need some: it ends, unless it is at work.
+    pub(super) async fn end_for_memory(&self, fault: &Fault) {
+        let Ok(mut life) = self.life.try_lock() else {
+            return;
+        };
+        if !matches!(*life, Life::Live(_)) {
+            return;
+        }
+        if self.object.is_some() {
+            self.report(fault);
+            self.lose_instance(&mut life, fault).await;
+        } else {
+            self.fail(&mut life, fault.clone());
+        }
+        drop(life);
+        self.ensure_pumped();
     }
 
     /// Say that an instance has died.

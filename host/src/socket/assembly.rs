@@ -46,21 +46,48 @@ impl Assembly {
     }
 }
 
-/// A whole message out of its compressed form, bounded as it grows. Text is checked.
-pub(super) fn inflate(
-    inflater: &mut Inflater,
-    text: bool,
-    compressed: &[u8],
-    max: usize,
-) -> Result<Vec<u8>, Violation> {
-    let mut bytes = Vec::new();
-    let inflated = inflater
-        .feed(compressed, &mut bytes, max)
-        .and_then(|()| inflater.finish(&mut bytes));
-    match inflated {
-        Ok(()) if text && simdutf8::basic::from_utf8(&bytes).is_err() => Err(Violation::utf8()),
-        Ok(()) => Ok(bytes),
-        Err(InflateError::Corrupt) => Err(Violation::corrupt()),
-        Err(InflateError::TooBig) => Err(Violation::too_large(max, None)),
+/// A message on its way out of its compressed form, bounded as it grows.
+#[derive(Debug)]
+pub(crate) struct Inflation<'a> {
+    /// What has not been taken in.
+    rest: &'a [u8],
+    bytes: Vec<u8>,
+}
+
+impl<'a> Inflation<'a> {
+    pub(crate) fn new(compressed: &'a [u8]) -> Self {
+        Self {
+            rest: compressed,
+            bytes: Vec::new(),
+        }
+    }
+
+    /// What it takes so far.
+    pub(crate) fn capacity(&self) -> usize {
+        self.bytes.capacity()
+    }
+
+    /// Let it grow by so many bytes. True if it is whole.
+    pub(crate) fn go_on(
+        &mut self,
+        inflater: &mut Inflater,
+        step: usize,
+        max: usize,
+    ) -> Result<bool, Violation> {
+        let gone_on = inflater
+            .feed(&mut self.rest, &mut self.bytes, step, max)
+            .and_then(|()| match self.rest.is_empty() && !inflater.has_more() {
+                true => inflater.finish(&mut self.bytes).map(|()| true),
+                false => Ok(false),
+            });
+        gone_on.map_err(|error| match error {
+            InflateError::Corrupt => Violation::corrupt(),
+            InflateError::TooBig => Violation::too_large(max, None),
+        })
+    }
+
+    /// The whole message. Text is still to be checked.
+    pub(crate) fn finish(self) -> Vec<u8> {
+        self.bytes
     }
 }

@@ -8,9 +8,8 @@ use std::ops::Range;
 use tokio_tungstenite::tungstenite::protocol::frame::FrameHeader;
 use tokio_tungstenite::tungstenite::protocol::frame::coding::{Control, Data, OpCode};
 
-use super::assembly::{self, Assembly};
+use super::assembly::Assembly;
 use super::codec::{self, HEADER_MAX, Role};
-use super::deflate::Inflater;
 use super::message::CloseBody;
 use super::violation::Violation;
 
@@ -20,11 +19,13 @@ pub(crate) enum Item {
     /// A message that lies in the buffer, unmasked. Text is still to be checked.
     Inline {
         text: bool,
+        is_compressed: bool,
         at: Range<usize>,
     },
-    /// A message that was put together. Text has been checked.
+    /// A message that was put together. Text has been checked, unless it is compressed.
     Whole {
         text: bool,
+        is_compressed: bool,
         bytes: Vec<u8>,
     },
     Ping {
@@ -57,8 +58,8 @@ pub(crate) struct Decoder {
     /// Ours: the peer is the other one.
     role: Role,
     message_max: usize,
-    /// Set where compression was agreed on.
-    inflater: Option<Inflater>,
+    /// Compression was agreed on.
+    may_compress: bool,
     /// The beginning of a header that was cut in two.
     head: Vec<u8>,
     frame: Option<Box<OpenFrame>>,
@@ -67,11 +68,11 @@ pub(crate) struct Decoder {
 }
 
 impl Decoder {
-    pub(crate) fn new(role: Role, message_max: usize, inflater: Option<Inflater>) -> Self {
+    pub(crate) fn new(role: Role, message_max: usize, may_compress: bool) -> Self {
         Self {
             role,
             message_max,
-            inflater,
+            may_compress,
             head: Vec::new(),
             frame: None,
             message: None,
@@ -120,11 +121,10 @@ impl Decoder {
                     codec::mask(&mut buf[whole.clone()], mask, 0);
                 }
                 at += len;
-                items.push(if header.rsv1 {
-                    let bytes = self.inflate(text, &buf[whole])?;
-                    Item::Whole { text, bytes }
-                } else {
-                    Item::Inline { text, at: whole }
+                items.push(Item::Inline {
+                    text,
+                    is_compressed: header.rsv1,
+                    at: whole,
                 });
                 continue;
             }
@@ -172,7 +172,7 @@ impl Decoder {
 
     /// Hold a header against RFC 6455, 5.2, 5.4 and 5.5, and against the limit.
     fn check(&self, header: &FrameHeader, len: u64) -> Result<Kind, Violation> {
-        let is_compressed = header.rsv1 && self.inflater.is_some();
+        let is_compressed = header.rsv1 && self.may_compress;
         if (header.rsv1 && !is_compressed) || header.rsv2 || header.rsv3 {
             return Err(Violation::protocol(
                 "reserved bits are set but no extension was agreed on",
@@ -279,22 +279,13 @@ impl Decoder {
             .expect("a data frame is opened together with its message");
         message.take(bytes, ended)?;
         if ended && let Some(message) = self.message.take() {
-            let text = message.text;
-            let bytes = match message.is_compressed {
-                true => self.inflate(text, &message.bytes)?,
-                false => message.bytes,
-            };
-            items.push(Item::Whole { text, bytes });
+            items.push(Item::Whole {
+                text: message.text,
+                is_compressed: message.is_compressed,
+                bytes: message.bytes,
+            });
         }
         Ok(())
-    }
-
-    fn inflate(&mut self, text: bool, compressed: &[u8]) -> Result<Vec<u8>, Violation> {
-        let inflater = self
-            .inflater
-            .as_mut()
-            .expect("a compressed message is refused where none was agreed on");
-        assembly::inflate(inflater, text, compressed, self.message_max)
     }
 
     fn take_control(

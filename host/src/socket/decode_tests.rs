@@ -22,14 +22,15 @@ fn frame(first: u8, payload: &[u8]) -> Vec<u8> {
 
 /// What comes out, whether a message lay in the buffer or was put together.
 fn run(pieces: &[&[u8]]) -> Result<Vec<Item>, Violation> {
-    let mut decoder = Decoder::new(Role::Server, 1000, None);
+    let mut decoder = Decoder::new(Role::Server, 1000, false);
     let mut out = Vec::new();
     for piece in pieces {
         let mut buf = piece.to_vec();
         let mut items = Vec::new();
         decoder.decode(&mut buf, &mut items)?;
         out.extend(items.into_iter().map(|item| match item {
-            Item::Inline { text, at } => Item::Whole {
+            Item::Inline { text, at, .. } => Item::Whole {
+                is_compressed: false,
                 text,
                 bytes: buf[at].to_vec(),
             },
@@ -41,6 +42,7 @@ fn run(pieces: &[&[u8]]) -> Result<Vec<Item>, Violation> {
 
 fn whole(text: bool, bytes: &[u8]) -> Item {
     Item::Whole {
+        is_compressed: false,
         text,
         bytes: bytes.to_vec(),
     }
@@ -129,7 +131,7 @@ fn what_breaks_the_protocol_is_refused_with_its_code() {
 
 #[test]
 fn bad_text_is_refused_at_its_first_bad_byte() {
-    let mut decoder = Decoder::new(Role::Server, 1000, None);
+    let mut decoder = Decoder::new(Role::Server, 1000, false);
     let mut items = Vec::new();
     let mut start = frame(0x01, b"ok \xf0\x9f");
     assert!(
@@ -145,7 +147,7 @@ fn bad_text_is_refused_at_its_first_bad_byte() {
 
 #[test]
 fn an_idle_decoder_holds_no_memory() {
-    let mut decoder = Decoder::new(Role::Server, 1000, None);
+    let mut decoder = Decoder::new(Role::Server, 1000, false);
     let mut items = Vec::new();
     for piece in frame(0x81, b"hello").chunks(3) {
         decoder.decode(&mut piece.to_vec(), &mut items).unwrap();

@@ -11,7 +11,7 @@
 //!            └─► Sent (left in a 101) ─► Coupled (outbox) ─┘
 //! ```
 
-mod assembly;
+pub(crate) mod assembly;
 pub(crate) mod auto_response;
 pub(crate) mod codec;
 pub(crate) mod decode;

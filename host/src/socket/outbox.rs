@@ -42,8 +42,6 @@ pub(crate) struct KeepAlive {
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Wake {
     pub(crate) order: Order,
-    /// A `send` was refused since the outbox was last below its soft bound.
-    pub(crate) refused: bool,
     pub(crate) keep_alive: Option<KeepAlive>,
 }
 
@@ -72,7 +70,6 @@ pub(crate) struct Outbox {
     soft: usize,
     /// The soft bound has been passed, and nobody told since that it no longer is.
     above_soft: AtomicBool,
-    refused: AtomicBool,
 }
 
 impl Outbox {
@@ -93,7 +90,6 @@ impl Outbox {
             totals: Arc::clone(totals),
             soft,
             above_soft: AtomicBool::new(false),
-            refused: AtomicBool::new(false),
         }
     }
 
@@ -215,6 +211,15 @@ impl Outbox {
         wake(inner);
     }
 
+    /// End the connection now, and drop what is queued here. False if that has been ordered before.
+    pub(crate) fn drop_now(&self) -> bool {
+        let mut inner = self.lock();
+        let is_news = inner.order < Order::Drop;
+        inner.order = Order::Drop;
+        wake(inner);
+        is_news
+    }
+
     pub(crate) fn set_keep_alive(&self, keep_alive: Option<KeepAlive>) {
         let mut inner = self.lock();
         if inner.keep_alive != keep_alive {
@@ -228,21 +233,18 @@ impl Outbox {
         wake(self.lock());
     }
 
-    /// A `send` was refused: a connection that stays above the soft bound is given up. True if it is below
+    /// A `send` was refused. True if the outbox is below its soft bound
     /// by now, so that a `drain` event is due at once: nothing will be written that could bring one.
     pub(crate) fn refuse(&self) -> bool {
-        self.refused.store(true, Ordering::SeqCst);
         self.above_soft.store(true, Ordering::SeqCst);
         if self.buffered.load(Ordering::SeqCst) <= self.soft {
             return self.calm();
         }
-        self.notify();
         false
     }
 
     /// The outbox is below its soft bound. True if somebody is to be told.
     fn calm(&self) -> bool {
-        self.refused.store(false, Ordering::SeqCst);
         self.above_soft.swap(false, Ordering::SeqCst)
     }
 
@@ -270,7 +272,6 @@ impl Outbox {
         };
         Wake {
             order,
-            refused: self.refused.load(Ordering::Relaxed),
             keep_alive: inner.keep_alive,
         }
     }
@@ -350,9 +351,7 @@ mod tests {
         assert!(outbox.refuse());
         outbox.push(b"123456");
         assert!(!outbox.refuse());
-        assert!(take(&outbox, &mut Frames::default()).refused);
         assert!(outbox.written(6));
-        assert!(!take(&outbox, &mut Frames::default()).refused);
     }
 
     #[test]

@@ -32,7 +32,7 @@ impl Violation {
     pub(crate) fn too_busy() -> Self {
         Self {
             code: CloseCode::TRY_AGAIN_LATER,
-            reason: "the server holds too much of unfinished messages".to_owned(),
+            reason: "the server holds as many messages as it may".to_owned(),
         }
     }
 

@@ -22,7 +22,7 @@ pub use bindings::pairway::worker::sockets::{
     self, AcceptOptions, WebSocket, get_web_socket, web_socket_pair,
 };
 pub use bindings::pairway::worker::types::{
-    CloseInfo, Error, Message, ReadyState, RequestId, SocketId,
+    CloseInfo, Error, Message, ReadyState, RequestId, Run, SocketId,
 };
 pub use bindings::pairway::worker::{http, objects, state, storage, timers};
 

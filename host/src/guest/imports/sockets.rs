@@ -43,6 +43,7 @@ impl HostWebSocket for GuestState {
         if let Err(error) = end.accept(owner, options.half_open) {
             return Ok(Err(error.into()));
         }
+        self.note_opened(end.id());
         self.ends.entry(end.id()).or_insert(end);
         Ok(Ok(()))
     }
@@ -245,6 +246,7 @@ impl Host for GuestState {
         let Some(handle) = self.open_handle(Arc::clone(&end))? else {
             return Ok(Err(full()));
         };
+        self.note_opened(end.id());
         self.ends.insert(end.id(), Arc::clone(&end));
         let staged = Staged::Connect {
             end,

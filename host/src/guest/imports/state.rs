@@ -57,6 +57,7 @@ impl GuestState {
         end.accept_durable(owner, &object.auto_response, tags)?;
         object.add_socket(Arc::clone(end));
         self.effects.journal.note_accepted(end.id());
+        self.note_opened(end.id());
         Ok(())
     }
 }
@@ -182,6 +183,9 @@ impl Host for GuestState {
     fn open_gate(&mut self) -> Refusable<()> {
         Ok(self.object().map(|_| {
             self.duties.gate = self.duties.gate.saturating_sub(1);
+            if self.duties.gate == 0 {
+                self.duties.inside.clear();
+            }
         }))
     }
 

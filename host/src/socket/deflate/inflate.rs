@@ -49,24 +49,30 @@ impl Inflater {
         }
     }
 
-    /// Take the next piece of a message in. `out` has what the message gave so far, and nothing else; it never
-    /// grows over `max` bytes.
+    /// Take more of a message in, from the begin of `piece`, until `out` has grown by `step` bytes or nothing is left.
+    /// `out` has what the message gave so far, and nothing else; it never grows over `max` bytes.
     ///
     /// # Errors
     ///
     /// The connection is to fail; nothing may be fed after an error.
     pub(crate) fn feed(
         &mut self,
-        piece: &[u8],
+        piece: &mut &[u8],
         out: &mut Vec<u8>,
+        step: usize,
         max: usize,
     ) -> Result<(), InflateError> {
-        if piece.is_empty() {
+        if piece.is_empty() && !self.has_more() {
             return Ok(());
         }
         self.stream
             .get_or_insert_with(Stream::take)
-            .inflate(piece, out, max)
+            .inflate(piece, out, step, max)
+    }
+
+    /// Whether what was taken in gives more than there has been room for.
+    pub(crate) fn has_more(&self) -> bool {
+        self.stream.as_ref().is_some_and(|stream| stream.has_more)
     }
 
     /// The message has come to its end, and `out` has all of it.
@@ -108,6 +114,8 @@ struct Stream {
     /// nothing left out: it has no bytes at all, or its sender forgot the empty block after a final one. Neither
     /// is what the RFC says, and neither leaves a doubt.
     is_between_blocks: bool,
+    /// All has been taken in, and not all has been given out.
+    has_more: bool,
     /// How many this message has had, up to [`FINAL_BLOCKS_MAX`].
     final_blocks: u32,
 }
@@ -119,11 +127,13 @@ impl Stream {
             Box::new(Self {
                 decompress: Decompress::new(false),
                 is_between_blocks: true,
+                has_more: false,
                 final_blocks: 0,
             })
         });
         stream.decompress.reset(false);
         stream.is_between_blocks = true;
+        stream.has_more = false;
         stream.final_blocks = 0;
         stream
     }
@@ -138,25 +148,30 @@ impl Stream {
 
     fn inflate(
         &mut self,
-        mut piece: &[u8],
+        piece: &mut &[u8],
         out: &mut Vec<u8>,
+        step: usize,
         max: usize,
     ) -> Result<(), InflateError> {
         self.is_between_blocks = false;
+        let end = out.len().saturating_add(step.max(1));
         loop {
-            make_room(out, piece.len(), max);
-            let before = self.decompress.total_in();
+            let (len, room) = (out.len(), room(out, piece.len(), end, max));
+            out.resize(len + room, 0);
+            let (before_in, before_out) = (self.decompress.total_in(), self.decompress.total_out());
             let status = self
                 .decompress
-                .decompress_vec(piece, out, FlushDecompress::None);
+                .decompress(piece, &mut out[len..], FlushDecompress::None);
+            let part = |count: u64| usize::try_from(count).expect("it is part of a slice");
+            let given = part(self.decompress.total_out() - before_out);
+            out.truncate(len + given);
             if out.len() > max {
                 out.truncate(max);
                 return Err(InflateError::TooBig);
             }
             let status = status.map_err(|_| InflateError::Corrupt)?;
-            let taken = usize::try_from(self.decompress.total_in() - before)
-                .expect("it is part of a slice");
-            piece = &piece[taken..];
+            *piece = &piece[part(self.decompress.total_in() - before_in)..];
+            self.has_more = false;
             match status {
                 Status::StreamEnd => {
                     self.go_on_after_the_end(out)?;
@@ -166,22 +181,25 @@ impl Stream {
                     }
                 }
                 // With room left, it can only be waiting for more.
-                Status::Ok | Status::BufError if out.len() < out.capacity() => {
+                Status::Ok | Status::BufError if given < room => {
                     return if piece.is_empty() {
                         Ok(())
                     } else {
                         Err(InflateError::Corrupt)
                     };
                 }
-                Status::Ok | Status::BufError => {}
+                Status::Ok | Status::BufError => self.has_more = piece.is_empty(),
+            }
+            if out.len() >= end {
+                return Ok(());
             }
         }
     }
 
     /// Take in what was left out. Nothing comes out any more, unless a block takes the trailer for its content.
-    fn end(&mut self, trailer: &[u8], out: &mut Vec<u8>) -> Result<(), InflateError> {
+    fn end(&mut self, mut trailer: &[u8], out: &mut Vec<u8>) -> Result<(), InflateError> {
         let len = out.len();
-        self.inflate(trailer, out, len)
+        self.inflate(&mut trailer, out, usize::MAX, len)
             .map_err(|_| InflateError::Corrupt)
     }
 
@@ -202,15 +220,17 @@ impl Stream {
     }
 }
 
-/// Make room for output if there is none. It grows with what has come out already, so that a few bytes cannot
-/// claim much, and to one byte over the bound, which tells a message that is too big from one that just fits.
-fn make_room(out: &mut Vec<u8>, piece: usize, max: usize) {
-    if out.len() < out.capacity() {
-        return;
-    }
-    let wanted = out.len().max(piece.saturating_mul(4)).max(128);
+/// How much of the output is to come next, and room for it. It grows with what has come out already, so that a few bytes
+/// cannot claim much: up to the end of a step, or to one byte over the bound, which tells a message that is too big
+/// from one that just fits.
+fn room(out: &mut Vec<u8>, piece: usize, end: usize, max: usize) -> usize {
     let allowed = max.saturating_add(1).saturating_sub(out.len());
-    out.reserve_exact(wanted.min(allowed).max(1));
+    if out.len() == out.capacity() {
+        let wanted = out.len().max(piece.saturating_mul(4)).max(128);
+        out.reserve_exact(wanted.min(allowed).max(1));
+    }
+    let spare = out.capacity() - out.len();
+    spare.min(end - out.len()).min(allowed).max(1)
 }
 
 #[cfg(test)]

@@ -31,7 +31,7 @@ pub(crate) fn bounded(
 ) -> Result<Vec<u8>, InflateError> {
     let mut out = Vec::new();
     for piece in pieces {
-        inflater.feed(piece, &mut out, max)?;
+        inflater.feed(&mut { *piece }, &mut out, usize::MAX, max)?;
     }
     inflater.finish(&mut out)?;
     Ok(out)

@@ -203,7 +203,7 @@ fn a_bomb_ends_at_the_bound() {
         let mut out = Vec::new();
         let fed = bomb
             .chunks(piece)
-            .try_for_each(|piece| inflater.feed(piece, &mut out, max));
+            .try_for_each(|piece| inflater.feed(&mut { piece }, &mut out, usize::MAX, max));
         assert_eq!(fed, Err(InflateError::TooBig));
         assert_eq!(out.len(), max);
         assert!(out.capacity() <= max + 1, "{}", out.capacity());
@@ -214,7 +214,9 @@ fn a_bomb_ends_at_the_bound() {
 fn a_few_bytes_claim_little() {
     let mut inflater = Inflater::new(false);
     let mut out = Vec::new();
-    inflater.feed(&[0xf2, 0x48], &mut out, usize::MAX).unwrap();
+    inflater
+        .feed(&mut &[0xf2, 0x48][..], &mut out, usize::MAX, usize::MAX)
+        .unwrap();
     assert!(out.capacity() <= 128, "{}", out.capacity());
 }
 
@@ -224,7 +226,9 @@ fn an_inflater_is_with_its_connection_only_while_it_is_needed() {
     let mut inflater = Inflater::new(false);
     assert!(inflater.stream.is_none());
     let mut out = Vec::new();
-    inflater.feed(&payload, &mut out, 100).unwrap();
+    inflater
+        .feed(&mut &payload[..], &mut out, usize::MAX, 100)
+        .unwrap();
     assert!(inflater.stream.is_some());
     inflater.finish(&mut out).unwrap();
     assert!(inflater.stream.is_none());
@@ -232,7 +236,9 @@ fn an_inflater_is_with_its_connection_only_while_it_is_needed() {
 
     let mut many: Vec<_> = (0..POOLED_MAX + 5).map(|_| Inflater::new(false)).collect();
     for inflater in &mut many {
-        inflater.feed(&payload, &mut Vec::new(), 100).unwrap();
+        inflater
+            .feed(&mut &payload[..], &mut Vec::new(), usize::MAX, 100)
+            .unwrap();
     }
     for inflater in &mut many {
         inflater.finish(&mut Vec::new()).unwrap();
@@ -269,7 +275,7 @@ proptest::proptest! {
     ) {
         let mut inflater = Inflater::new(keeps);
         let mut out = Vec::new();
-        let fed = pieces.iter().try_for_each(|piece| inflater.feed(piece, &mut out, max));
+        let fed = pieces.iter().try_for_each(|piece| inflater.feed(&mut &piece[..], &mut out, usize::MAX, max));
         let finished = fed.and_then(|()| inflater.finish(&mut out));
         proptest::prop_assert!(fed.is_ok() || finished.is_err());
         proptest::prop_assert!(out.len() <= max && out.capacity() <= max + 129);
@@ -282,5 +288,30 @@ proptest::proptest! {
         if let Ok(out) = bounded(&mut Inflater::new(false), &[&payload], max) {
             proptest::prop_assert!(out.len() <= max);
         }
+    }
+}
+
+#[test]
+fn a_message_comes_out_the_same_in_steps_of_any_size() {
+    let expected = words(200_000);
+    let payload = compressed(&expected);
+    for step in [1, 100, 4096, 65_536, 1 << 20] {
+        let (mut inflater, mut rest, mut out) = (Inflater::new(false), &payload[..], Vec::new());
+        let mut steps = 0;
+        while !rest.is_empty() || inflater.has_more() {
+            let before = out.len();
+            inflater
+                .feed(&mut rest, &mut out, step, usize::MAX)
+                .unwrap();
+            assert!(
+                out.len() - before <= step,
+                "{} at {step}",
+                out.len() - before
+            );
+            steps += 1;
+        }
+        inflater.finish(&mut out).unwrap();
+        assert!(out == expected, "in steps of {step}");
+        assert!(steps >= expected.len() / step, "{steps} of {step}");
     }
 }

@@ -7,6 +7,7 @@ use tokio_tungstenite::tungstenite::protocol::{Role as TheirRole, WebSocket, Web
 use tokio_tungstenite::tungstenite::{Error as TheirError, Message};
 
 use super::pieces;
+use crate::socket::assembly::Inflation;
 use crate::socket::codec::Role;
 use crate::socket::decode::{Decoder, Item};
 use crate::socket::deflate::Inflater;
@@ -71,8 +72,8 @@ pub fn decode(data: &[u8]) {
 
 /// Feed a stream as a connection does: what came before a violation is handled first, and text is checked then.
 fn run(case: &Case, pieces: &[&[u8]]) -> Outcome {
-    let inflater = case.inflater.map(Inflater::new);
-    let mut decoder = Decoder::new(case.role, case.message_max, inflater);
+    let mut inflater = case.inflater.map(Inflater::new);
+    let mut decoder = Decoder::new(case.role, case.message_max, inflater.is_some());
     let mut done = Vec::new();
     for piece in pieces {
         let mut buf = piece.to_vec();
@@ -80,13 +81,22 @@ fn run(case: &Case, pieces: &[&[u8]]) -> Outcome {
         let decoded = decoder.decode(&mut buf, &mut items);
         for item in items {
             let item = match item {
-                Item::Inline { text, at } => Item::Whole {
+                Item::Inline {
                     text,
+                    is_compressed,
+                    at,
+                } => Item::Whole {
+                    text,
+                    is_compressed,
                     bytes: buf[at].to_vec(),
                 },
                 other => other,
             };
-            if let Item::Whole { text: true, bytes } = &item
+            let item = match inflated(item, inflater.as_mut(), case.message_max) {
+                Ok(item) => item,
+                Err(violation) => return (done, Some(violation)),
+            };
+            if let Item::Whole { text: true, bytes, .. } = &item
                 && std::str::from_utf8(bytes).is_err()
             {
                 return (done, Some(Violation::utf8()));
@@ -103,6 +113,20 @@ fn run(case: &Case, pieces: &[&[u8]]) -> Outcome {
         }
     }
     (done, None)
+}
+
+/// A message out of its compressed form, in small steps.
+fn inflated(item: Item, inflater: Option<&mut Inflater>, max: usize) -> Result<Item, Violation> {
+    let (Item::Whole { text, is_compressed: true, bytes }, Some(inflater)) = (&item, inflater) else {
+        return Ok(item);
+    };
+    let mut inflation = Inflation::new(bytes);
+    while !inflation.go_on(inflater, 100, max)? {}
+    Ok(Item::Whole {
+        text: *text,
+        is_compressed: false,
+        bytes: inflation.finish(),
+    })
 }
 
 /// What tungstenite makes of it, and whether it came to the end of the stream.
@@ -122,10 +146,12 @@ fn tungstenite(case: &Case, stream: &[u8]) -> (Vec<Item>, bool) {
         match socket.read() {
             Ok(Message::Text(text)) => items.push(Item::Whole {
                 text: true,
+                is_compressed: false,
                 bytes: text.as_bytes().to_vec(),
             }),
             Ok(Message::Binary(bytes)) => items.push(Item::Whole {
                 text: false,
+                is_compressed: false,
                 bytes: bytes.to_vec(),
             }),
             Ok(Message::Ping(payload)) => items.push(Item::Ping {

@@ -84,7 +84,7 @@ fn message(inflater: &mut Inflater, pieces: &[&[u8]], max: usize) -> Result<Vec<
     let mut out = Vec::new();
     let fed = pieces
         .iter()
-        .try_for_each(|piece| inflater.feed(piece, &mut out, max));
+        .try_for_each(|piece| inflater.feed(&mut { *piece }, &mut out, usize::MAX, max));
     let finished = fed.and_then(|()| inflater.finish(&mut out));
     assert!(out.len() <= max, "{} > {max}", out.len());
     assert!(out.capacity() <= max + 129, "{} claimed", out.capacity());
