@@ -19,6 +19,7 @@ pub(crate) struct Quota {
     /// Somebody has been refused since the quota was last relieved.
     is_pressed: AtomicBool,
     pressed: Notify,
+    relieved: Arc<Notify>,
 }
 
 /// Where it stands how much is kept.
@@ -63,6 +64,7 @@ impl Quota {
             within,
             is_pressed: AtomicBool::new(false),
             pressed: Notify::new(),
+            relieved: Arc::default(),
         })
     }
 
@@ -147,6 +149,12 @@ impl Quota {
     /// What could be done to make room is done.
     pub(crate) fn relieved(&self) {
         self.is_pressed.store(false, Ordering::Relaxed);
+        self.relieved.notify_waiters();
+    }
+
+    /// Wait until what could be done to make room is done, from now on.
+    pub(crate) fn is_relieved(&self) -> impl Future<Output = ()> + Send + 'static + use<> {
+        Arc::clone(&self.relieved).notified_owned()
     }
 }
 

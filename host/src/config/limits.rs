@@ -90,6 +90,9 @@ limits! {
     /// then requests get 503, and an instance that has more than its share and grows is refused memory. Thirty-five
     /// hundredths of the memory.
     [total] guests_total_bytes = share(35);
+    /// Milliseconds that an instance which grows waits for others to make room, where all together have as much as they
+    /// may; then it is refused memory.
+    memory_wait_ms = 1_000;
     /// Bytes that the host keeps for all instances together, as for one. At the bound: as for one. A twentieth of the
     /// memory.
     [total] host_total_bytes = share(5);

@@ -185,14 +185,24 @@ impl Effects {
     /// Add to what the turn asks for. Beyond the bounds the guest traps: no worker asks for that much, but a
     /// loop does.
     pub(crate) fn stage(&mut self, staged: Staged, limits: &Limits) -> wasmtime::Result<()> {
-        self.ask(limits)?;
-        if !self.keep(size_of::<Staged>()) {
+        if !self.keep_one() {
             wasmtime::bail!(
                 "the host keeps as much for this instance as it may (limits instance_host_bytes, host_total_bytes)"
             );
         }
+        self.push(staged, limits)
+    }
+
+    /// Add to what the turn asks for, which has been charged with [`Self::keep_one`].
+    pub(crate) fn push(&mut self, staged: Staged, limits: &Limits) -> wasmtime::Result<()> {
+        self.ask(limits)?;
         self.staged.push(staged);
         Ok(())
+    }
+
+    /// Charge one more thing that the turn asks for. False if the instance may have no more.
+    pub(crate) fn keep_one(&mut self) -> bool {
+        self.keep(size_of::<Staged>())
     }
 
     /// One thing more is asked for.

@@ -17,7 +17,7 @@ use super::event::{Event, Outcome, Several, header_list, lower, not_opened, wit_
 use super::log::GuestLog;
 use super::memory::Memory;
 use super::request::Asked;
-use super::store::{Duties, GuestState, Handle, Host};
+use super::store::{Duties, GuestState, Handle, Handles, Host};
 use crate::config::{millis, size};
 use crate::error::Fault;
 use crate::object::Object;
@@ -56,7 +56,7 @@ impl Instance {
     ) -> Result<Self, Fault> {
         let state = state(&component, host, owner, object);
         let mut store = Store::new(component.pre.engine(), state);
-        store.limiter(|state| &mut state.memory);
+        store.limiter_async(|state| &mut state.memory);
         budget::divide(&mut store, &component.clock);
         let running = component.clock.run();
         budget::allow_cpu(&mut store, &component.clock);
@@ -368,17 +368,16 @@ fn state(
     // A backstop against a guest that never drops its handles: beyond it the guest traps.
     table.set_max_capacity(size(limits.sockets).saturating_mul(2).saturating_add(1024));
     let quota = host.totals.host.part(limits.instance_host_bytes);
-    let memory = size(limits.memory_bytes);
     GuestState {
         wasi,
         table,
-        memory: Memory::new(memory, &host.totals.guests, &host.counters),
+        memory: Memory::new(&limits, &host.totals.guests, &host.counters),
         kept: Meter::on(&quota),
         quota,
         host,
         owner,
         effects: Effects::default(),
-        handles: 0,
+        handles: Handles::default(),
         ends: Default::default(),
         requests: Default::default(),
         timers: Default::default(),

@@ -2,9 +2,11 @@
 //! one: a guest that is refused memory traps a moment later, and its user should be told why.
 
 use std::sync::Arc;
+use std::time::Duration;
 
-use wasmtime::ResourceLimiter;
+use wasmtime::ResourceLimiterAsync;
 
+use crate::config::{Limits, millis, size};
 use crate::counters::Counters;
 use crate::error::Fault;
 use crate::quota::{Charge, Quota};
@@ -29,19 +31,22 @@ pub(crate) struct Memory {
     own: Arc<Quota>,
     charge: Charge,
     counters: Arc<Counters>,
+    /// How long it waits for room.
+    wait: Duration,
     denied: Option<Denied>,
 }
 
 impl Memory {
-    pub(crate) fn new(max: usize, total: &Arc<Quota>, counters: &Arc<Counters>) -> Self {
+    pub(crate) fn new(limits: &Limits, total: &Arc<Quota>, counters: &Arc<Counters>) -> Self {
         let own = total.part(u64::MAX);
         Self {
-            max,
+            max: size(limits.memory_bytes),
             used: 0,
             total: Arc::clone(total),
             charge: Charge::on(&own),
             own,
             counters: Arc::clone(counters),
+            wait: millis(limits.memory_wait_ms),
             denied: None,
         }
     }
@@ -62,6 +67,22 @@ impl Memory {
             Denied::Own => Some(Fault::OutOfMemory(self.max as u64)),
             Denied::Total => Some(Fault::TotalMemory(self.total.max())),
         }
+    }
+
+    /// Wait until others have made room for so many bytes in all: idle objects hibernate. False if they have not.
+    async fn wait(&mut self, used: usize) -> bool {
+        let wait = self.wait;
+        let waiting = async {
+            loop {
+                let relieved = self.total.is_relieved();
+                self.total.press();
+                relieved.await;
+                if self.charge(used) {
+                    return;
+                }
+            }
+        };
+        tokio::time::timeout(wait, waiting).await.is_ok()
     }
 
     /// Whether there is room for so many bytes in all. Beyond the total, who has less than a fair share of it may still
@@ -93,8 +114,9 @@ impl Memory {
     }
 }
 
-impl ResourceLimiter for Memory {
-    fn memory_growing(
+#[wasmtime_wasi::async_trait]
+impl ResourceLimiterAsync for Memory {
+    async fn memory_growing(
         &mut self,
         current: usize,
         desired: usize,
@@ -105,7 +127,7 @@ impl ResourceLimiter for Memory {
             self.denied = Some(Denied::Own);
             return Ok(false);
         }
-        if !self.charge(after) {
+        if !self.charge(after) && !self.wait(after).await {
             self.denied = Some(Denied::Total);
             return Ok(false);
         }
@@ -113,7 +135,7 @@ impl ResourceLimiter for Memory {
         Ok(true)
     }
 
-    fn table_growing(
+    async fn table_growing(
         &mut self,
         _current: usize,
         desired: usize,
@@ -132,43 +154,68 @@ mod tests {
 
     fn memory(total: &Arc<Quota>, counters: &Arc<Counters>) -> Memory {
         counters.instances_live.add(1);
-        Memory::new(100 * MIB, total, counters)
+        let limits = Limits {
+            memory_bytes: 100 << 20,
+            memory_wait_ms: 1,
+            ..Limits::default()
+        };
+        Memory::new(&limits, total, counters)
     }
 
-    fn grow(memory: &mut Memory, by: usize) -> bool {
+    async fn grow(memory: &mut Memory, by: usize) -> bool {
         let before = memory.used;
-        memory.memory_growing(before, before + by, None).unwrap()
+        let growing = memory.memory_growing(before, before + by, None);
+        growing.await.unwrap()
     }
 
-    #[test]
-    fn what_an_instance_begins_with_is_not_charged() {
+    #[tokio::test]
+    async fn what_an_instance_begins_with_is_not_charged() {
         let (total, counters) = (Quota::new(64 << 20), Arc::default());
         let mut memory = memory(&total, &counters);
-        assert!(grow(&mut memory, FREE_BYTES));
+        assert!(grow(&mut memory, FREE_BYTES).await);
         assert_eq!(total.used(), 0);
-        assert!(grow(&mut memory, MIB));
+        assert!(grow(&mut memory, MIB).await);
         assert_eq!(total.used(), 1 << 20);
         drop(memory);
         assert_eq!(total.used(), 0);
     }
 
-    #[test]
-    fn at_the_total_who_has_more_than_a_share_is_refused_and_who_has_less_grows() {
+    #[tokio::test]
+    async fn at_the_total_who_has_more_than_a_share_is_refused_and_who_has_less_grows() {
         let (total, counters) = (Quota::new(64 << 20), Arc::default());
         let mut large = memory(&total, &counters);
         let mut small = memory(&total, &counters);
-        assert!(grow(&mut large, FREE_BYTES + 64 * MIB));
-        assert!(!grow(&mut large, MIB));
+        assert!(grow(&mut large, FREE_BYTES + 64 * MIB).await);
+        assert!(!grow(&mut large, MIB).await);
         assert_eq!(large.fault(), Some(Fault::TotalMemory(64 << 20)));
-        assert!(grow(&mut small, FREE_BYTES + 4 * MIB), "a sixteenth more");
-        assert!(!grow(&mut small, MIB));
+        assert!(
+            grow(&mut small, FREE_BYTES + 4 * MIB).await,
+            "a sixteenth more"
+        );
+        assert!(!grow(&mut small, MIB).await);
     }
 
-    #[test]
-    fn its_own_bound_is_told_apart() {
+    #[tokio::test]
+    async fn who_finds_no_room_waits_for_others_to_make_some() {
+        let (total, counters) = (Quota::new(64 << 20), Arc::default());
+        let mut one = memory(&total, &counters);
+        let mut other = memory(&total, &counters);
+        one.wait = Duration::from_secs(60);
+        assert!(grow(&mut other, FREE_BYTES + 60 * MIB).await);
+        let relief = async {
+            total.pressed().await;
+            drop(other);
+            total.relieved();
+        };
+        let (has_grown, ()) = tokio::join!(grow(&mut one, FREE_BYTES + 50 * MIB), relief);
+        assert!(has_grown);
+    }
+
+    #[tokio::test]
+    async fn its_own_bound_is_told_apart() {
         let (total, counters) = (Quota::new(1 << 30), Arc::default());
         let mut memory = memory(&total, &counters);
-        assert!(!grow(&mut memory, 101 * MIB));
+        assert!(!grow(&mut memory, 101 * MIB).await);
         assert_eq!(memory.fault(), Some(Fault::OutOfMemory(100 << 20)));
         memory.begin();
         assert_eq!(memory.fault(), None);

@@ -2,6 +2,7 @@
 //! told its host about itself. Deciding is the imports' part, doing the session's.
 
 use std::collections::HashMap;
+use std::collections::hash_map::Entry;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -78,7 +79,7 @@ pub(crate) struct GuestState {
     pub(crate) owner: std::sync::Weak<dyn Owner>,
     pub(crate) effects: Effects,
     /// Handles of ends that the guest has.
-    pub(crate) handles: u64,
+    pub(crate) handles: Handles,
     /// Accepted ends that are not over, but for the hibernatable ones, which are the object's.
     pub(crate) ends: FxHashMap<SocketId, Arc<End>>,
     pub(crate) requests: FxHashMap<u64, Asked>,
@@ -111,6 +112,38 @@ pub(crate) struct Duties {
     pub(crate) names: Names,
     /// Hibernatable ends whose last event is through while handlers are under way, which may ask for their tags.
     pub(crate) departed: FxHashMap<SocketId, Arc<End>>,
+}
+
+/// Handles that a guest has: how many, and of which ends.
+#[derive(Debug, Default)]
+pub(crate) struct Handles {
+    by_end: FxHashMap<SocketId, u32>,
+    count: u64,
+}
+
+impl Handles {
+    pub(crate) fn count(&self) -> u64 {
+        self.count
+    }
+
+    fn of_end(&self, id: SocketId) -> bool {
+        self.by_end.contains_key(&id)
+    }
+
+    fn add(&mut self, id: SocketId) {
+        self.count += 1;
+        *self.by_end.entry(id).or_default() += 1;
+    }
+
+    fn sub(&mut self, id: SocketId) {
+        self.count -= 1;
+        if let Entry::Occupied(mut entry) = self.by_end.entry(id) {
+            *entry.get_mut() -= 1;
+            if *entry.get() == 0 {
+                entry.remove();
+            }
+        }
+    }
 }
 
 /// Names from which an instance has made ids, so that an object learns its own. Beyond their bounds the oldest are
@@ -178,14 +211,14 @@ impl GuestState {
         if !self.kept.try_add(cost::HANDLE) {
             return Ok(None);
         }
-        self.handles += 1;
+        self.handles.add(end.id());
         Ok(Some(self.table.push(Handle(end))?))
     }
 
     /// Take a handle back.
     pub(crate) fn take_handle(&mut self, socket: Resource<Handle>) -> wasmtime::Result<Handle> {
         let handle = self.table.delete(socket)?;
-        self.handles -= 1;
+        self.handles.sub(handle.0.id());
         self.kept.sub(cost::HANDLE);
         Ok(handle)
     }
@@ -255,12 +288,14 @@ impl GuestState {
 
     /// Whether something can still happen to this instance that comes from outside.
     pub(crate) fn is_reachable(&self) -> bool {
-        !self.timers.is_empty()
-            || !self.operations.is_empty()
-            || self
-                .ends
-                .values()
-                .any(|end| end.is_reachable(|id| self.ends.contains_key(&id)))
+        !self.timers.is_empty() || !self.operations.is_empty() || self.has_reachable_end()
+    }
+
+    /// Whether something can still happen to a socket that comes from outside: the other end of a pair that the instance
+    /// itself holds does nothing by itself.
+    pub(crate) fn has_reachable_end(&self) -> bool {
+        let is_own = |id| self.ends.contains_key(&id) || self.handles.of_end(id);
+        self.ends.values().any(|end| end.is_reachable(is_own))
     }
 
     /// The object is reset: its standard sockets end without a Close, as its others do.

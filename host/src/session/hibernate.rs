@@ -37,8 +37,6 @@ impl Session {
         let is_waiting = self.with_inbox(|inbox| !inbox.is_empty());
         let state = live.instance.state();
         let asked = state.requests.values();
-        let reachable = |id| state.ends.contains_key(&id);
-        let mut ends = state.ends.values();
         [
             (
                 Hold::Request,
@@ -48,10 +46,7 @@ impl Session {
             (Hold::Timer, !state.timers.is_empty()),
             (Hold::Operation, !state.operations.is_empty()),
             (Hold::Gate, state.duties.gate > 0),
-            (
-                Hold::StandardSocket,
-                ends.any(|end| end.is_reachable(reachable)),
-            ),
+            (Hold::StandardSocket, state.has_reachable_end()),
             (Hold::Event, is_waiting),
         ]
         .into_iter()

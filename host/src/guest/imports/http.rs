@@ -80,6 +80,9 @@ impl Host for GuestState {
             Ok(fetch) => Box::new(fetch),
             Err(refusal) => return Ok(Err(refusal.into())),
         };
+        if !self.effects.keep_one() {
+            return Ok(Err(full()));
+        }
         let token = self.next_id();
         self.operations.insert(token);
         let staged = Staged::Fetch {
@@ -87,7 +90,7 @@ impl Host for GuestState {
             fetch,
             charge,
         };
-        self.effects.stage(staged, &self.host.limits)?;
+        self.effects.push(staged, &self.host.limits)?;
         Ok(Ok(token))
     }
 }

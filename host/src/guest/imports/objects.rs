@@ -74,6 +74,9 @@ impl Host for GuestState {
         let Some(charge) = self.charge(bytes + cost::OPERATION) else {
             return Ok(Err(full()));
         };
+        if !self.effects.keep_one() {
+            return Ok(Err(full()));
+        }
         let token = self.next_id();
         self.operations.insert(token);
         let name = self.duties.names.get(&id).cloned();
@@ -86,7 +89,7 @@ impl Host for GuestState {
             name,
             request: Box::new(to_request(request, charge)),
         };
-        self.effects.stage(staged, &self.host.limits)?;
+        self.effects.push(staged, &self.host.limits)?;
         Ok(Ok(token))
     }
 }

@@ -170,7 +170,7 @@ impl Host for GuestState {
         let limit = self.host.limits.sockets;
         // An object may hold a handle of each of its sockets beside those that it makes.
         let held = self.object.as_ref().map_or(0, |_| limit);
-        if self.handles + 2 > limit.saturating_add(held) {
+        if self.handles.count() + 2 > limit.saturating_add(held) {
             return Ok(Err(too_many_sockets(limit)));
         }
         if !self.quota.has_room(2 * (END_BYTES + cost::HANDLE)) {
@@ -243,6 +243,9 @@ impl Host for GuestState {
             Ok(planned) => planned,
             Err(error) => return Ok(Err(error)),
         };
+        if !self.effects.keep_one() {
+            return Ok(Err(full()));
+        }
         let Some(handle) = self.open_handle(Arc::clone(&end))? else {
             return Ok(Err(full()));
         };
@@ -253,7 +256,7 @@ impl Host for GuestState {
             plan: Box::new(plan),
             charge,
         };
-        self.effects.stage(staged, &self.host.limits)?;
+        self.effects.push(staged, &self.host.limits)?;
         Ok(Ok(handle))
     }
 }
@@ -287,7 +290,8 @@ impl GuestState {
         let of_object = durable
             .as_ref()
             .map_or(0, |(object, _)| object.socket_count());
-        if (self.ends.len() + of_object) as u64 >= limits.sockets || self.handles >= limits.sockets
+        if (self.ends.len() + of_object) as u64 >= limits.sockets
+            || self.handles.count() >= limits.sockets
         {
             return Err(too_many_sockets(limits.sockets));
         }

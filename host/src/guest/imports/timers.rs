@@ -19,14 +19,14 @@ impl Host for GuestState {
             let limit = u32::try_from(limits.timers).unwrap_or(u32::MAX);
             return Ok(Err(WitError::TooManyTimers(limit)));
         }
-        if !self.kept.try_add(cost::TIMER) {
+        if !self.effects.keep_one() || !self.kept.try_add(cost::TIMER) {
             return Ok(Err(full()));
         }
         let token = self.next_id();
         self.timers.insert(token);
         let delay = Duration::from_millis(delay_ms);
         let staged = Staged::StartTimer { token, delay };
-        self.effects.stage(staged, &self.host.limits)?;
+        self.effects.push(staged, &self.host.limits)?;
         Ok(Ok(token))
     }
 
