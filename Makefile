@@ -81,13 +81,14 @@ bindings: build ## Check that the toolchains for C, JavaScript and Python accept
 
 # Without a sanitizer: the host has no unsafe code of its own, and a sanitizer needs the nightly toolchain. The variable lets
 # the stable one take what cargo-fuzz passes to the compiler.
-fuzz: ## Fuzz frames, compression and the upgrade, a minute each (FUZZ_SECONDS=60).
+fuzz: ## Fuzz frames, compression, the upgrade and what guests call, a minute each (FUZZ_SECONDS=60).
 	@$(FUZZ_TOOLS)/bin/cargo-fuzz --version 2>/dev/null | grep -qx "cargo-fuzz $(FUZZ_VERSION)" || \
 	$(CARGO) install cargo-fuzz --version $(FUZZ_VERSION) --locked --root $(FUZZ_TOOLS)
 	@for name in $(FUZZ_TARGETS); do mkdir -p target/fuzz/corpus/$$name; \
 	RUSTC_BOOTSTRAP=1 $(FUZZ_TOOLS)/bin/cargo-fuzz fuzz run --fuzz-dir tests/fuzz --target-dir target/fuzz --sanitizer none $$name \
 		target/fuzz/corpus/$$name tests/fuzz/seeds/$$name -- -max_total_time=$(FUZZ_SECONDS) \
 		$$(ls tests/fuzz/$$name.dict 2>/dev/null | sed s/^/-dict=/) || exit; done
+	PAIRWAY_FUZZ_SECONDS=$(FUZZ_SECONDS) $(CARGO) test --release --locked --workspace --test conformance -- calls:: --nocapture
 
 clean: ## Remove what was built.
 	$(CARGO) clean

@@ -16,8 +16,10 @@ pub(crate) struct Quota {
     used: Gauge,
     /// What is charged here is charged there as well.
     within: Option<Arc<Self>>,
-    /// Somebody has been refused since the quota was last relieved.
+    /// Somebody has been refused since the quota was last relieved,
     is_pressed: AtomicBool,
+    /// and has less than a fair share of it.
+    is_unfair: AtomicBool,
     pressed: Notify,
     relieved: Arc<Notify>,
 }
@@ -63,6 +65,7 @@ impl Quota {
             used,
             within,
             is_pressed: AtomicBool::new(false),
+            is_unfair: AtomicBool::new(false),
             pressed: Notify::new(),
             relieved: Arc::default(),
         })
@@ -141,9 +144,16 @@ impl Quota {
         }
     }
 
-    /// Wait until there is no room for somebody.
-    pub(crate) async fn pressed(&self) {
+    /// There is no room for somebody who has less than a fair share: those who have more are to make some.
+    pub(crate) fn press_for_share(&self) {
+        self.is_unfair.store(true, Ordering::Relaxed);
+        self.press();
+    }
+
+    /// Wait until there is no room for somebody. Gives whether those who have more than a fair share are to make some.
+    pub(crate) async fn pressed(&self) -> bool {
         self.pressed.notified().await;
+        self.is_unfair.swap(false, Ordering::Relaxed)
     }
 
     /// What could be done to make room is done.
@@ -397,12 +407,13 @@ mod tests {
     async fn whoever_makes_room_is_told_once_until_it_has() {
         let quota = Quota::new(10);
         assert!(Charge::of(&quota, 11).is_none());
-        quota.pressed().await;
+        assert!(!quota.pressed().await);
         assert!(Charge::of(&quota, 11).is_none(), "nobody is told again");
         quota.relieved();
         let mut there = Charge::on(&quota);
         there.set(11);
         assert!(quota.is_full());
-        quota.pressed().await;
+        quota.press_for_share();
+        assert!(quota.pressed().await, "somebody has less than a share");
     }
 }

@@ -5,7 +5,7 @@ use std::time::Instant;
 use flate2::{Compress, Compression, Decompress, FlushCompress, FlushDecompress};
 use pairway_host::Config;
 
-use crate::support::{Answer, Binary, Client, Host, Raw, Request, frames, pattern};
+use crate::support::{Answer, Binary, Client, Host, Raw, Request, frames, pattern, until};
 use crate::{COMMANDER, EXAMPLE_ECHO, ROOM};
 
 use frames::{BINARY, CONTINUATION, FIN, PING, RSV1, TEXT, frame};
@@ -303,4 +303,57 @@ async fn a_broadcast_reaches_each_client_in_its_own_form() {
         assert_eq!(frame.first, FIN | RSV1 | TEXT);
         assert!(inflated(&frame.payload, window_bits) == word.as_bytes());
     }
+}
+
+/// A compressed frame that inflates to 31 MB.
+fn long() -> Vec<u8> {
+    frame(FIN | RSV1 | BINARY, &deflated(&vec![0; 31_000_000]))
+}
+
+#[tokio::test]
+async fn messages_that_grow_long_are_inflated_in_turn_and_others_are_answered_in_between() {
+    let host = Host::with(EXAMPLE_ECHO, |config| config.limits.inflating = 1).await;
+    let mut quick = Client::connect(host.address, "/echo").await;
+    quick.ask("before", "before").await;
+    let request = Request::upgrade("/echo").with("Sec-WebSocket-Extensions", OFFER);
+    let (message, mut many) = (long(), Vec::new());
+    for _ in 0..20 {
+        many.push(Raw::open_with(host.address, &request).await.0);
+    }
+    for raw in &mut many {
+        raw.write(&message).await;
+    }
+    // All of them are ready by now, and stand before this one.
+    let before = host.counters.events.get();
+    quick.ask("between", "between").await;
+    let events = host.counters.events.get() - before;
+    assert!(
+        events < 15,
+        "{events} messages were handled before the short one"
+    );
+    for mut raw in many {
+        assert_eq!(raw.frame().await.payload.len(), 31_000_000);
+    }
+}
+
+#[tokio::test]
+async fn what_grows_over_the_total_of_what_waits_closes_its_connection_with_1013() {
+    let host = Host::with(EXAMPLE_ECHO, |config| {
+        config.limits.held_total_bytes = 8 << 20;
+    })
+    .await;
+    let request = Request::upgrade("/echo").with("Sec-WebSocket-Extensions", OFFER);
+    let (mut raw, _) = Raw::open_with(host.address, &request).await;
+    raw.write(&long()).await;
+    raw.expect_failed(1013).await;
+    let (mut raw, _) = Raw::open_with(host.address, &request).await;
+    let short = frame(FIN | RSV1 | BINARY, &deflated(&vec![0; 1_000_000]));
+    raw.write(&short.repeat(12)).await;
+    for _ in 0..12 {
+        assert_eq!(raw.frame().await.payload.len(), 1_000_000);
+    }
+    until("nothing to wait", || {
+        host.counters.held_bytes_live.get() == 0
+    })
+    .await;
 }

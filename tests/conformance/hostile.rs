@@ -5,8 +5,8 @@ use std::time::Duration;
 use pairway_host::Config;
 use tokio::time::timeout;
 
-use crate::support::{Binary, Client, Host, Raw, Request, frames, get, until};
-use crate::{COMMANDER, EXAMPLE_ECHO};
+use crate::support::{Binary, Client, Host, Observer, Raw, Request, frames, get, until};
+use crate::{COMMANDER, EXAMPLE_ECHO, OUTBOX};
 
 use frames::{BINARY, CONTINUATION, FIN, PING, TEXT, frame};
 
@@ -169,4 +169,74 @@ async fn the_system_looks_whether_the_machine_of_a_silent_peer_is_still_there() 
     // The kind of timer that runs: 2 is that of keep-alive probes.
     assert!(line[5].starts_with("02:"), "{line:?}");
     assert_ne!(get(host.address, "/").await.status, 101);
+}
+
+/// Say this to the worker that fills its outbox.
+async fn full(address: std::net::SocketAddr) -> Raw {
+    let mut raw = Raw::open_narrow(address, "/").await;
+    raw.send("send 1000000").await;
+    raw
+}
+
+#[tokio::test]
+async fn a_client_that_takes_nothing_is_given_up_also_where_no_send_was_refused() {
+    let host = Host::with(OUTBOX, |config| {
+        config.sockets_per_instance = 2;
+        config.limits.outbox_soft_bytes = 64 * 1024;
+        config.limits.outbox_stall_ms = 200;
+    })
+    .await;
+    let mut observer = Observer::connect(host.address).await;
+    let _raw = full(host.address).await;
+    observer.expect("close 1006 false ok").await;
+}
+
+#[tokio::test]
+async fn outboxes_together_have_a_bound_and_the_fullest_is_dropped() {
+    let host = Host::with(OUTBOX, |config| {
+        config.limits.outbox_total_bytes = 4_500_000;
+    })
+    .await;
+    let mut clients = Vec::new();
+    for _ in 0..12 {
+        clients.push(full(host.address).await);
+    }
+    let counters = &host.counters;
+    until("some to be dropped", || counters.outboxes_dropped.get() > 0).await;
+    until("room to be made", || {
+        counters.outbox_bytes_live.get() < 4_500_000
+    })
+    .await;
+    assert!(counters.sockets_live.get() > 0, "not all of them");
+    // One with nothing waiting is served as before.
+    Client::connect(host.address, "/")
+        .await
+        .ask("hello", "hello")
+        .await;
+}
+
+#[tokio::test]
+async fn a_connection_with_messages_waiting_is_not_read_where_too_much_waits_in_all() {
+    let host = Host::with(OUTBOX, |config| {
+        config.sockets_per_instance = 10_000;
+        config.limits.held_total_bytes = 200_000;
+    })
+    .await;
+    let mut paused = Raw::open(host.address, "/").await;
+    paused.send("pause 600").await;
+    until("the timer", || host.counters.turns.get() >= 2).await;
+    // Less than one connection may have waiting, more than all may have together.
+    let bytes: Vec<u8> = (0..300)
+        .flat_map(|_| frames::text(&"x".repeat(1000)))
+        .collect();
+    let writing = paused.write_along(bytes);
+    for _ in 0..300 {
+        let text = paused.frame().await.into_text();
+        assert!(text == "resumed" || text.len() == 1000);
+    }
+    writing.await.expect("all was read in the end");
+    until("nothing to wait", || {
+        host.counters.held_bytes_live.get() == 0
+    })
+    .await;
 }

@@ -14,6 +14,7 @@ mod auto_response;
 mod backpressure;
 mod broadcast;
 mod browser;
+mod calls;
 mod cli;
 mod close;
 mod compression;

@@ -122,7 +122,35 @@ UPGRADE = {
     "not-ascii": "@" + REQUEST + "Origin: http://ex\u00e4mple\n" + EXTENSIONS + "\u00e4\n",
 }
 
-for target, seeds in [("decode", DECODE), ("inflate", INFLATE), ("upgrade", UPGRADE)]:
+# Programs of `tests/guests/calls.rs`: the code of a call, then what it takes. Beyond its end everything is zero.
+PAIR, ACCEPT, SEND, PAUSE, ATTACH, DROP, BROADCAST, SEVERAL, CONNECT, TIMER = 0, 1, 2, 5, 6, 9, 12, 13, 14, 15
+FETCH, RESPOND, NAME, ASK, DURABLE, TAGS, REACH, TIMEOUT, ALARM, GATE = 17, 19, 20, 23, 24, 25, 27, 29, 30, 31
+ABORT, PUT, LIST, BEGIN, EXEC, REST = 33, 34, 38, 40, 44, 255
+MEGABYTES = 11
+
+CALLS = {
+    "pairs-filled": bytes([PAIR, ACCEPT, 0, 0, ACCEPT, 1, 0, PAUSE, 1, 1] + [SEND, 0, 0, 7, MEGABYTES] * 20),
+    "pairs-without-end": bytes([PAIR] * 2000),
+    "attachments": bytes([PAIR, DURABLE, 0, 0, 0, 0] + [ATTACH, 0, 9, 8] * 200),
+    "tags": bytes([PAIR, DURABLE, 0, 0, 0, 0] + [TAGS, 0, 2, 0, 4] * 200),
+    "event-timeouts": bytes([TIMEOUT, 3] * 2000),
+    "one-id-many-times": bytes([PAIR, ACCEPT, 0, 0] + [BROADCAST, 0, 9, 0, 7, 7] * 20),
+    "left-out": bytes([PAIR, DURABLE, 0, 0, 0, 0, REACH, 0, 0, 11, 0, 1, 1]),
+    "runs-that-do-not-fit": bytes([SEVERAL, 0, 7, 0, 5, 1] + [6] * 40),
+    "many-protocols": bytes([CONNECT, 0, 7, 0, 3, 0, 0, 0, 0] * 20),
+    "names": bytes([NAME, 0, 11] * 200),
+    "bodies": bytes([ASK, 1, 1, 0, 0, 0, 0, 7, MEGABYTES] * 40),
+    "bodies-to-others": bytes([FETCH, 1, 0, 0, 0, 0, 0, 7, MEGABYTES] * 40),
+    "headers": bytes([RESPOND, 3, 7, 0, 5, 0, 2, 7, 5]),
+    "timers": bytes([TIMER, 2] * 2000),
+    "gate-that-stays-closed": bytes([GATE, 0, PAIR, ACCEPT, 0, 0, REST, SEND, 0, 0, 1, 1]),
+    "alarm-and-abort": bytes([ALARM, 1, 1, ABORT, 0, 3, 9]),
+    "storage": bytes([BEGIN, PUT, 6, 0, 2, 7, 7, LIST, 0, 0, 0, 0, 0, 0] * 20),
+    "statements": bytes(sum(([EXEC, at, 1, 0, 6] for at in range(8)), []) * 5),
+    "handles-dropped-in-between": bytes([PAIR, DROP, ACCEPT, 0, 0, SEND, 0, 1, 0, 3, DROP, PAIR] * 50),
+}
+
+for target, seeds in [("decode", DECODE), ("inflate", INFLATE), ("upgrade", UPGRADE), ("calls", CALLS)]:
     folder = SEEDS / target
     folder.mkdir(parents=True, exist_ok=True)
     for old in folder.iterdir():

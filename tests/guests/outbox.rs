@@ -51,6 +51,10 @@ fn command(id: SocketId, message: &Message) {
         Message::Binary(_) => Vec::new(),
     };
     match words[..] {
+        ["send", size] => {
+            let message = Message::Binary(vec![0; size.parse().expect("a number")]);
+            socket.send(&message).expect("one message is not too many");
+        }
         ["fill", size] => fill(&socket, size.parse().expect("a number")),
         ["fill-and-try-others", size] => {
             let size = size.parse().expect("a number");

@@ -75,7 +75,11 @@ impl Memory {
         let waiting = async {
             loop {
                 let relieved = self.total.is_relieved();
-                self.total.press();
+                if used as u64 <= self.share() {
+                    self.total.press_for_share();
+                } else {
+                    self.total.press();
+                }
                 relieved.await;
                 if self.charge(used) {
                     return;
@@ -83,6 +87,10 @@ impl Memory {
             }
         };
         tokio::time::timeout(wait, waiting).await.is_ok()
+    }
+
+    fn share(&self) -> u64 {
+        self.total.max() / self.counters.instances_live.get().max(1)
     }
 
     /// Whether there is room for so many bytes in all. Beyond the total, who has less than a fair share of it may still
@@ -102,9 +110,7 @@ impl Memory {
             }
             return true;
         }
-        self.total.press();
-        let share = self.total.max() / self.counters.instances_live.get().max(1);
-        let is_small = wanted <= share;
+        let is_small = wanted <= self.share();
         let overdraft = self.total.max() / 16;
         if is_small && self.total.used() + more <= self.total.max() + overdraft {
             self.charge.set(wanted);
@@ -203,7 +209,7 @@ mod tests {
         one.wait = Duration::from_secs(60);
         assert!(grow(&mut other, FREE_BYTES + 60 * MIB).await);
         let relief = async {
-            total.pressed().await;
+            assert!(total.pressed().await);
             drop(other);
             total.relieved();
         };

@@ -104,7 +104,7 @@ impl Roster {
 
     /// A place now, and memory for its instance, for which idle objects hibernate if need be.
     pub(super) async fn take(&self) -> Result<Place, Fault> {
-        if self.guests.is_full() && !self.make_room().await {
+        if self.guests.is_full() && !self.make_room(true).await {
             return Err(Fault::TotalMemory(self.limits.guests_total_bytes));
         }
         loop {
@@ -180,37 +180,39 @@ impl Roster {
     /// Make room in the memory of all instances, as it gets short, for ever.
     pub(crate) async fn relieve(&self) {
         loop {
-            self.guests.pressed().await;
-            self.make_room().await;
+            let is_unfair = self.guests.pressed().await;
+            self.make_room(is_unfair).await;
             self.guests.relieved();
             tokio::time::sleep(LOOK_AGAIN).await;
         }
     }
 
-    /// Bring the memory of all instances below seven eighths of its bound: idle objects hibernate, those with most of it
-    /// first; then the instances end that have more than a fair share of it, unless they are at work. Those are refused more. False if it
-    /// is still at its bound.
-    async fn make_room(&self) -> bool {
+    /// Somebody needs memory: idle objects hibernate, those with most of it first, until seven eighths of the bound are
+    /// left. Where that does not help and it `is_unfair`, instances end that have more than a fair share, unless they are at work: those
+    /// are refused more. False if the bound is still reached.
+    async fn make_room(&self, is_unfair: bool) -> bool {
         let low = self.guests.max() - self.guests.max() / 8;
+        let mut has_freed = false;
+        let is_enough = |has_freed: bool| has_freed && self.guests.used() <= low;
         let is_object = |member: &Member| match member.is_object {
             true => member.memory.used(),
             false => 0,
         };
         for session in self.members(is_object) {
-            if self.guests.used() <= low {
-                return true;
-            }
-            if Box::pin(session.hibernate_early()).await {
+            if !is_enough(has_freed) && Box::pin(session.hibernate_early()).await {
                 self.counters.evictions.add(1);
+                has_freed = true;
             }
         }
         let share = self.guests.max() / self.counters.instances_live.get().max(1);
-        for session in self.members(|member| member.memory.used().saturating_sub(share)) {
-            if self.guests.used() <= low {
-                return true;
-            }
+        let over = |member: &Member| member.memory.used().saturating_sub(share);
+        if is_unfair && !is_enough(has_freed) {
             let fault = Fault::TotalMemory(self.guests.max());
-            Box::pin(session.end_for_memory(&fault)).await;
+            for session in self.members(over) {
+                if !is_enough(has_freed) {
+                    has_freed |= Box::pin(session.end_for_memory(&fault)).await;
+                }
+            }
         }
         !self.guests.is_full()
     }

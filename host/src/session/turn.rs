@@ -370,12 +370,13 @@ impl Session {
     }
 
     /// The instance has more than its share of the memory of all, and others need some: it ends, unless it is at work.
-    pub(super) async fn end_for_memory(&self, fault: &Fault) {
+    /// Gives whether it did.
+    pub(super) async fn end_for_memory(&self, fault: &Fault) -> bool {
         let Ok(mut life) = self.life.try_lock() else {
-            return;
+            return false;
         };
         if !matches!(*life, Life::Live(_)) {
-            return;
+            return false;
         }
         if self.object.is_some() {
             self.report(fault);
@@ -385,6 +386,7 @@ impl Session {
         }
         drop(life);
         self.ensure_pumped();
+        true
     }
 
     /// Say that an instance has died.

@@ -9,7 +9,11 @@ use crate::guest::effects::Staged;
 use crate::guest::request::Answer;
 use crate::guest::store::cost;
 use crate::outbound;
+use crate::quota::Charge;
 use crate::socket::{Departure, deflate};
+
+/// A response that is not charged.
+const SHORT_BYTES: u64 = 4096;
 
 impl Host for GuestState {
     fn respond(
@@ -36,8 +40,13 @@ impl Host for GuestState {
             let text = "status 101 for a request without `Upgrade: websocket`";
             return Ok(Err(WitError::InvalidResponse(text.to_owned())));
         }
-        let Some(charge) = self.charge(size_of_contents(&response.headers, &response.body)) else {
-            return Ok(Err(full()));
+        // A short one is not charged: whoever was refused something must be able to say so.
+        let charge = match size_of_contents(&response.headers, &response.body) {
+            0..=SHORT_BYTES => Charge::on(&self.quota),
+            bytes => match self.charge(bytes) {
+                Some(charge) => charge,
+                None => return Ok(Err(full())),
+            },
         };
         let Entry::Occupied(asked) = self.requests.entry(request) else {
             return Ok(Err(WitError::UnknownRequest(request)));
