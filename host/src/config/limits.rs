@@ -96,8 +96,8 @@ limits! {
     /// Bytes that the host keeps for all instances together, as for one. At the bound: as for one. A twentieth of the
     /// memory.
     [total] host_total_bytes = share(5);
-    /// Bytes of messages that wait for slow clients, over all connections. At the bound a `send` to a client that has
-    /// anything waiting is refused with `outbox-full`, and the connections with the most are dropped (1006). A tenth of the memory.
+    /// Bytes of messages that wait for slow clients, over all connections. At the bound a `send` is refused
+    /// with `outbox-full`, unless it is short and nothing waits for that client, and the connections with the most are dropped (1006). A tenth of the memory.
     [total] outbox_total_bytes = share(10);
     /// Bytes of received messages that wait for workers, over all connections. At the bound a connection that has messages
     /// waiting is no longer read, and one that brings more is closed with 1013. A twentieth of the memory.

@@ -57,6 +57,9 @@ struct Inner {
     wire: Option<Arc<dyn Wire>>,
 }
 
+/// A message that an empty outbox takes in any case.
+const SHORT_BYTES: usize = 64 * 1024;
+
 /// The outbox of one connection.
 #[derive(Debug)]
 pub(crate) struct Outbox {
@@ -111,10 +114,13 @@ impl Outbox {
         self.buffered.load(Ordering::Relaxed)
     }
 
-    /// Whether a message of so many bytes may go behind `before` bytes. One is taken by an empty outbox in any case; none
-    /// goes behind others where all outboxes together have as much as they may.
+    /// Whether a message of so many bytes may go behind `before` bytes: any into an empty outbox. Where all outboxes
+    /// together have as much as they may, only a short one into an empty one.
     pub(crate) fn takes(&self, before: usize, bytes: usize, hard: usize) -> bool {
-        before == 0 || (before + bytes <= hard && !self.totals.outboxes.is_full())
+        match self.totals.outboxes.is_full() {
+            false => before == 0 || before + bytes <= hard,
+            true => before == 0 && bytes <= SHORT_BYTES,
+        }
     }
 
     pub(crate) fn totals(&self) -> &Arc<Totals> {

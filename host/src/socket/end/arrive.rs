@@ -11,6 +11,9 @@ use crate::socket::message::{CloseBody, CloseInfo, MessageRef};
 use crate::socket::outbox::{Order, Outbox};
 use crate::socket::state::PeerClose;
 
+/// What a connection may read at a time: it is not to begin where that has no room.
+const READ_BYTES: u64 = 128 * 1024;
+
 impl End {
     /// Something that the other end sent. What is given back is to be sent to that other end.
     pub(crate) fn arrive(&self, arrival: Arrival) -> Option<CloseBody> {
@@ -136,7 +139,7 @@ impl End {
             Claim::Coupled(outbox) => outbox.is_above_soft(),
             Claim::Free | Claim::Accepted(_) | Claim::Sent => {
                 let waiting = inner.waiting_bytes();
-                let is_last = waiting > 0 && inner.waiting.is_full();
+                let is_last = waiting > 0 && !inner.waiting.has_room(READ_BYTES);
                 inner.waits_for_last = is_last;
                 waiting > held || is_last
             }
