@@ -142,6 +142,14 @@ limits! {
     sql_instructions = 250_000;
     /// Milliseconds that one `exec` may take. More: `sql`; if it was writing, the turn is undone.
     sql_ms = 10_000;
+    /// Calls of `exec` that run at a time, each on a thread of its own. More wait, within `sql_ms`; then `sql`.
+    sql_threads = 4;
+    /// Bytes of each value in a statement that uses a function whose time grows with the square of what it is given:
+    /// `json_patch`, `unhex`, `snippet`, `highlight`. More: `sql`.
+    sql_quadratic_bytes = 48 * 1024;
+    /// Bytes that one `exec` may write to temporary files, as for sorting what does not fit in memory. More: `sql`; if it
+    /// was writing, the turn is undone.
+    sql_temp_bytes = 1 << 30;
     /// Milliseconds to wait for a database that another connection still holds. More: `storage`.
     busy_ms = 1_000;
 

@@ -36,6 +36,11 @@ pub(crate) struct Bounds {
     pub(crate) sql_instructions: u64,
     /// Milliseconds that one `exec` may take. More: `sql`; if it was writing, the turn is undone.
     pub(crate) sql_ms: u64,
+    /// Bytes of each value in a statement that uses a function whose time grows with the square of what it is given. More:
+    /// `sql`.
+    pub(crate) sql_quadratic_bytes: u64,
+    /// Bytes that one `exec` may have in temporary files. More: `sql`; if it was writing, the turn is undone.
+    pub(crate) sql_temp_bytes: u64,
     /// Milliseconds to wait for a database that another connection still holds. More: `storage`.
     pub(crate) busy_ms: u64,
 }
@@ -58,6 +63,8 @@ impl Default for Bounds {
             sql_depth: 100,
             sql_instructions: 250_000,
             sql_ms: 10_000,
+            sql_quadratic_bytes: 48 * 1024,
+            sql_temp_bytes: 1 << 30,
             busy_ms: 1_000,
         }
     }

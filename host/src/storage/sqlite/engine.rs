@@ -10,7 +10,9 @@ use rusqlite::config::DbConfig;
 use rusqlite::limits::Limit;
 use rusqlite::{CachedStatement, Connection, OpenFlags, OptionalExtension};
 
+use super::functions;
 use super::guard::{Guard, is_host_text};
+use super::home::private_file;
 use super::trouble::{Trouble, failed, message};
 use crate::storage::bounds::Bounds;
 use crate::storage::store::StorageError;
@@ -57,6 +59,11 @@ impl Engine {
 
     /// A database for other ends, made if there is none.
     pub(super) fn index(path: &Path, bounds: &Bounds) -> Result<Self, StorageError> {
+        if !path.exists() {
+            private_file(path).map_err(|cause| {
+                StorageError::Failed(format!("{}: cannot be made: {cause}", path.display()))
+            })?;
+        }
         let engine = Self::file(path, OpenFlags::SQLITE_OPEN_CREATE, bounds)?;
         let log = "PRAGMA journal_mode = WAL";
         let result = engine.connection.execute_batch(log);
@@ -109,7 +116,7 @@ impl Engine {
         for (limit, value) in [
             (
                 Limit::SQLITE_LIMIT_LENGTH,
-                limit(bounds.value_bytes).saturating_add(ROW_OVERHEAD),
+                value_bytes(bounds),
             ),
             (
                 Limit::SQLITE_LIMIT_VARIABLE_NUMBER,
@@ -142,6 +149,8 @@ impl Engine {
              PRAGMA journal_size_limit = {LOG_BYTES};"
         ))?;
         let guard = Guard::install(&mut connection)?;
+        let most = usize::try_from(value_bytes(bounds)).unwrap_or(usize::MAX);
+        functions::install(&connection, most)?;
         let page_bytes: i64 = connection.pragma_query_value(None, "page_size", |row| row.get(0))?;
         let database_bytes = i64::try_from(bounds.database_bytes).unwrap_or(i64::MAX);
         let pages = (database_bytes / page_bytes).clamp(1, i64::from(u32::MAX) - 1);
@@ -266,13 +275,18 @@ impl Engine {
 
     pub(super) fn size(&self) -> rusqlite::Result<u64> {
         let pages: i64 = self
-            .connection
-            .pragma_query_value(None, "page_count", |row| row.get(0))?;
+            .host("PRAGMA page_count /* _pairway_ */")?
+            .query_row([], |row| row.get(0))?;
         Ok((pages * self.page_bytes).cast_unsigned())
     }
 }
 
+/// Bytes of the largest value, and of a row of the host's with it.
+pub(super) fn value_bytes(bounds: &Bounds) -> i32 {
+    limit(bounds.value_bytes).saturating_add(ROW_OVERHEAD)
+}
+
 /// A bound as SQLite counts, which takes no more than an `i32`.
-fn limit(value: u64) -> i32 {
+pub(super) fn limit(value: u64) -> i32 {
     i32::try_from(value).unwrap_or(i32::MAX)
 }

@@ -2,8 +2,9 @@
 //! is in the database.
 
 use std::fmt;
-use std::fs::{self, File};
+use std::fs::{self, DirBuilder, File};
 use std::io::{ErrorKind, Write};
+use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -63,7 +64,7 @@ impl FileHome {
     /// its name for good from the first commit on, when SQLite syncs the directory for the log's sake.
     fn write_template(&self) -> std::io::Result<()> {
         let path = beside(&self.path, NEW);
-        let mut file = File::create(&path)?;
+        let mut file = private_file(&path)?;
         file.write_all(&self.template)?;
         file.sync_all()?;
         fs::rename(path, &self.path)
@@ -94,7 +95,7 @@ impl Home for FileHome {
         if let Some(objects) = dir.parent()
             && !dir.is_dir()
         {
-            fs::create_dir_all(dir).map_err(|cause| self.failed("cannot be made", &cause))?;
+            private_dir(dir).map_err(|cause| self.failed("cannot be made", &cause))?;
             sync_dir(objects)?;
         }
         // A log without its database, as a crash in the middle of `sweep` may leave one, is not to be replayed
@@ -124,6 +125,20 @@ impl Home for FileHome {
         drop(engine);
         sweep(&self.path)
     }
+}
+
+/// Make a directory, and those around it, for nobody but the user whose process this is. One that is there stays as it is:
+/// its owner may have reasons.
+pub(super) fn private_dir(dir: &Path) -> std::io::Result<()> {
+    DirBuilder::new().recursive(true).mode(0o700).create(dir)
+}
+
+/// Make a file, or empty one, for nobody but the user whose process this is. SQLite gives the log of a database the
+/// permissions of the database.
+pub(super) fn private_file(path: &Path) -> std::io::Result<File> {
+    let mut options = File::options();
+    options.create(true).truncate(true).write(true).mode(0o600);
+    options.open(path)
 }
 
 /// The path of a file beside a database.

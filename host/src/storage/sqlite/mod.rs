@@ -10,17 +10,21 @@
 
 mod alarm;
 mod engine;
+mod functions;
 mod guard;
 mod home;
 mod index;
 mod kv;
+mod size;
 mod sql;
 mod store;
+mod temp;
 mod trouble;
 mod turn;
 mod wipe;
 
-use std::fs::{self, File, TryLockError};
+use std::fs::{File, TryLockError};
+use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -48,7 +52,7 @@ impl SqliteStorage {
     /// Take the data directory, which is made if there is none.
     pub(crate) fn open(data_dir: &Path, bounds: Bounds) -> Result<Self, StorageError> {
         let objects = data_dir.join("objects");
-        fs::create_dir_all(&objects).map_err(|cause| {
+        home::private_dir(&objects).map_err(|cause| {
             let dir = objects.display();
             StorageError::Failed(format!("cannot make the directory {dir}: {cause}"))
         })?;
@@ -78,6 +82,7 @@ fn lock(data_dir: &Path) -> Result<File, StorageError> {
         .create(true)
         .truncate(false)
         .write(true)
+        .mode(0o600)
         .open(data_dir.join("lock"))
         .map_err(failed)?;
     match file.try_lock() {

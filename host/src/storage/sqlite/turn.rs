@@ -8,6 +8,7 @@ use super::home::Home;
 use super::trouble::{Trouble, failed};
 use super::wipe;
 use crate::storage::bounds::Bounds;
+use crate::storage::stop::Stop;
 use crate::storage::store::StorageError;
 
 const BEGIN: &str = "BEGIN /* _pairway_ */";
@@ -28,6 +29,7 @@ pub(super) struct Turns {
     is_new: bool,
     /// This turn may leave nothing in the database.
     may_be_empty: bool,
+    stop: Arc<Stop>,
 }
 
 #[derive(Debug, PartialEq, Eq)]
@@ -50,7 +52,16 @@ impl Turns {
             depth: 0,
             is_new: false,
             may_be_empty: false,
+            stop: Arc::default(),
         })
+    }
+
+    pub(super) fn listen_to(&mut self, stop: Arc<Stop>) {
+        self.stop = stop;
+    }
+
+    pub(super) fn stop(&self) -> &Arc<Stop> {
+        &self.stop
     }
 
     pub(super) fn bounds(&self) -> &Arc<Bounds> {
@@ -300,6 +311,7 @@ impl Turns {
     }
 
     pub(super) fn undo_turn(&mut self) -> Result<(), StorageError> {
+        self.stop.reset();
         self.depth = 0;
         self.undo()
     }
