@@ -332,7 +332,7 @@ async fn run_server(serve: &Serve) -> Result<ExitCode> {
 /// A file that reaches the size the process may give one is to be as good as a full disk: a write fails, and the turn whose it
 /// was is undone. The signal that comes with it would end the process; caught, it does nothing.
 fn outlive_full_files() -> Result<()> {
-    signal(SignalKind::from_raw(libc::SIGXFSZ))?;
+    drop(signal(SignalKind::from_raw(libc::SIGXFSZ))?);
     Ok(())
 }
 

@@ -126,6 +126,14 @@ limits! {
     database_bytes = 10 << 30;
     /// Bytes of one object's database in memory, where there is no data directory. More: as above.
     memory_database_bytes = 256 * 1024 * 1024;
+    /// Bytes of the databases of all objects of the worker; their logs, of up to 256 KiB each at rest, come on top. A write that
+    /// would make a database larger than a quarter of what is left fails with `storage`, and the turn is undone.
+    [total] storage_bytes = 100 << 30;
+    /// Bytes of the databases of all objects in memory, where there is no data directory. More: as above. A tenth of the
+    /// memory.
+    [total] memory_storage_bytes = share(10);
+    /// Objects of the worker that have a database. More: the first write of another fails with `storage`.
+    [total] stored_objects = 1_000_000;
     /// Bytes of the text of one `exec`. More: `sql`. Cloudflare: 100 KB.
     sql_statement_bytes = 100_000;
     /// Parameters of a statement. More: `sql`. Cloudflare: 100.

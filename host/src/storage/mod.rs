@@ -14,6 +14,7 @@
 
 mod bounds;
 mod memory;
+mod room;
 mod sqlite;
 mod stop;
 mod store;

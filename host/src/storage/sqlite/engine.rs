@@ -1,6 +1,7 @@
 //! Owns one open database: how it is opened and set up, and the host's own tables in it. Knows nothing of turns
 //! and of where files belong.
 
+use std::cell::Cell;
 use std::fs;
 use std::path::Path;
 use std::sync::Arc;
@@ -46,6 +47,7 @@ pub(in crate::storage) struct Engine {
     /// What errors call it.
     pub(super) place: Arc<str>,
     page_bytes: i64,
+    most_bytes: Cell<u64>,
 }
 
 impl Engine {
@@ -152,15 +154,31 @@ impl Engine {
         let most = usize::try_from(value_bytes(bounds)).unwrap_or(usize::MAX);
         functions::install(&connection, most)?;
         let page_bytes: i64 = connection.pragma_query_value(None, "page_size", |row| row.get(0))?;
-        let database_bytes = i64::try_from(bounds.database_bytes).unwrap_or(i64::MAX);
-        let pages = (database_bytes / page_bytes).clamp(1, i64::from(u32::MAX) - 1);
-        connection.pragma_update_and_check(None, "max_page_count", pages, |_| Ok(()))?;
-        Ok(Self {
+        let engine = Self {
             connection,
             guard,
             place: place.into(),
             page_bytes,
-        })
+            most_bytes: Cell::new(u64::MAX),
+        };
+        engine.bound(bounds.database_bytes)?;
+        Ok(engine)
+    }
+
+    /// Have the database not grow beyond this; what is there stays.
+    pub(super) fn bound(&self, bytes: u64) -> rusqlite::Result<()> {
+        if self.most_bytes.replace(bytes) == bytes {
+            return Ok(());
+        }
+        let bytes = i64::try_from(bytes).unwrap_or(i64::MAX);
+        let pages = (bytes / self.page_bytes).clamp(1, i64::from(u32::MAX) - 1);
+        self.connection
+            .pragma_update_and_check(None, "max_page_count", pages, |_| Ok(()))
+    }
+
+    /// What it is not to grow beyond.
+    pub(super) fn most_bytes(&self) -> u64 {
+        self.most_bytes.get()
     }
 
     /// Move the log into the database, and leave an empty one. Outside a transaction.
@@ -273,7 +291,7 @@ impl Engine {
         }
     }
 
-    pub(super) fn size(&self) -> rusqlite::Result<u64> {
+    pub(in crate::storage) fn size(&self) -> rusqlite::Result<u64> {
         let pages: i64 = self
             .host("PRAGMA page_count /* _pairway_ */")?
             .query_row([], |row| row.get(0))?;

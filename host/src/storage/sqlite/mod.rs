@@ -34,6 +34,7 @@ pub(super) use self::home::Home;
 use self::index::AlarmIndex;
 pub(super) use self::store::SqliteStore;
 use super::bounds::Bounds;
+use super::room::Room;
 use super::store::{Address, AlarmHint, Storage, StorageError, Store};
 
 /// Objects' stores as files.
@@ -43,6 +44,7 @@ pub(crate) struct SqliteStorage {
     /// The bytes of a new object's database.
     template: Arc<[u8]>,
     bounds: Arc<Bounds>,
+    room: Arc<Room>,
     index: AlarmIndex,
     /// Held, not read.
     _lock: File,
@@ -62,8 +64,11 @@ impl SqliteStorage {
         home::sweep(&new)?;
         let template = Engine::template(&new, &bounds)?;
         home::sweep(&new)?;
+        let room = Room::new(bounds.storage_bytes, bounds.stored_objects, "storage_bytes");
+        home::scan(&objects, &room)?;
         Ok(Self {
             objects,
+            room,
             template: template.into(),
             index: AlarmIndex::open(&data_dir.join("alarms.sqlite"), &bounds)?,
             bounds: Arc::new(bounds),
@@ -98,7 +103,7 @@ impl Storage for SqliteStorage {
     fn open(&self, address: &Address) -> Result<Box<dyn Store>, StorageError> {
         let template = Arc::clone(&self.template);
         let home = FileHome::new(&self.objects, address, template, Arc::clone(&self.bounds));
-        let store = SqliteStore::open(Box::new(home), Arc::clone(&self.bounds))?;
+        let store = SqliteStore::open(Box::new(home), &self.room, &self.bounds)?;
         Ok(Box::new(store))
     }
 

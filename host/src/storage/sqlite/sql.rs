@@ -245,7 +245,7 @@ impl<'e> Exec<'e> {
     fn explain(&self, trouble: Trouble, scope: &Scope<'_>) -> Trouble {
         let error = match trouble {
             Trouble::Engine(error) => error,
-            Trouble::Refused(_) => return trouble,
+            Trouble::Refused(_) | Trouble::Full(..) => return trouble,
         };
         let text = if scope.is_late() && is_interruption(&error) {
             format!(

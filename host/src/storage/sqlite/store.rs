@@ -9,6 +9,7 @@ use super::sql::{Exec, Ran};
 use super::turn::Turns;
 use super::{alarm, kv, wipe};
 use crate::storage::bounds::Bounds;
+use crate::storage::room::Room;
 use crate::storage::stop::Stop;
 use crate::storage::store::{
     Alarm, ListOptions, SqlResult, SqlValue, StorageError, Store, Work,
@@ -30,10 +31,11 @@ pub(in crate::storage) struct SqliteStore {
 impl SqliteStore {
     pub(in crate::storage) fn open(
         home: Box<dyn Home>,
-        bounds: Arc<Bounds>,
+        room: &Arc<Room>,
+        bounds: &Arc<Bounds>,
     ) -> Result<Self, StorageError> {
         Ok(Self {
-            turns: Turns::open(home, bounds)?,
+            turns: Turns::open(home, Arc::clone(room), Arc::clone(bounds))?,
         })
     }
 }
