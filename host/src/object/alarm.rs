@@ -72,7 +72,9 @@ impl Object {
     }
 
     async fn stored_alarm(self: &Arc<Self>) -> Result<Option<Alarm>, StorageError> {
-        self.with_store(Work::Keys(1), |store| store.alarm()).await.0
+        self.with_store(Work::Keys(1), |store| store.alarm())
+            .await
+            .0
     }
 
     async fn store_alarm(self: &Arc<Self>, alarm: Option<Alarm>) -> Result<(), StorageError> {

@@ -13,9 +13,9 @@ pub(crate) use self::alarm::{AlarmInfo, AlarmState, Due};
 pub(crate) use self::id::{id_from_name, id_from_string, unique_id};
 use self::sockets::Sockets;
 pub(crate) use self::sockets::TagError;
-use crate::socket::auto_response::AutoResponder;
 use self::storage::Slot;
 pub(crate) use self::storage::{Stores, Timed};
+use crate::socket::auto_response::AutoResponder;
 use crate::storage::{Address, Stop};
 
 /// What lasts of one durable object.
@@ -43,11 +43,7 @@ struct Facts {
 }
 
 impl Object {
-    pub(crate) fn new(
-        address: Address,
-        hibernate_after: Duration,
-        stores: Arc<Stores>,
-    ) -> Self {
+    pub(crate) fn new(address: Address, hibernate_after: Duration, stores: Arc<Stores>) -> Self {
         Self {
             address,
             name: OnceLock::new(),

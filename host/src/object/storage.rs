@@ -76,7 +76,15 @@ impl Drop for Away {
     fn drop(&mut self) {
         // One that a panic has cut off is closed, which undoes the turn.
         let mut store = self.store.take().filter(|_| !std::thread::panicking());
-        let is_undone = |slot: &Slot| matches!(slot, Slot::Away { is_undone: true, .. });
+        let is_undone = |slot: &Slot| {
+            matches!(
+                slot,
+                Slot::Away {
+                    is_undone: true,
+                    ..
+                }
+            )
+        };
         if is_undone(&self.object.slot()) {
             store = store.and_then(|store| undone(&self.object, store));
         }

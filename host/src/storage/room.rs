@@ -5,9 +5,9 @@
 //! the database is charged with what it takes then.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use super::store::StorageError;
-use crate::quota::Quota;
 
 /// The part of what is left that one call may use: a few write at a time.
 const PART: u64 = 4;
@@ -15,8 +15,8 @@ const PART: u64 = 4;
 /// What is stored.
 #[derive(Debug)]
 pub(super) struct Room {
-    bytes: Arc<Quota>,
-    objects: Arc<Quota>,
+    bytes: Tally,
+    objects: Tally,
     /// The name of the bound on bytes.
     limit: &'static str,
 }
@@ -24,8 +24,8 @@ pub(super) struct Room {
 impl Room {
     pub(super) fn new(bytes: u64, objects: u64, limit: &'static str) -> Arc<Self> {
         Arc::new(Self {
-            bytes: Quota::new(bytes),
-            objects: Quota::new(objects),
+            bytes: Tally::of(bytes),
+            objects: Tally::of(objects),
             limit,
         })
     }
@@ -43,7 +43,7 @@ impl Room {
         }
         Err(StorageError::Failed(format!(
             "there are {} objects with storage already (limit stored_objects)",
-            self.objects.max()
+            self.objects.max
         )))
     }
 
@@ -60,10 +60,10 @@ impl Room {
 
     /// Grant a part of what is left, up to so many bytes.
     pub(super) fn grant(self: &Arc<Self>, most: u64) -> Grant {
-        let left = self.bytes.max().saturating_sub(self.bytes.used());
+        let left = self.bytes.max.saturating_sub(self.bytes.used());
         let bytes = most.min(left / PART);
-        let is_granted = bytes > 0 && self.bytes.try_take(bytes);
-        self.bytes.relieved();
+        // Others may have taken it this moment.
+        let is_granted = self.bytes.try_take(bytes);
         Grant {
             room: Arc::clone(self),
             bytes: if is_granted { bytes } else { 0 },
@@ -74,7 +74,7 @@ impl Room {
     pub(super) fn full(&self) -> String {
         format!(
             ": the databases of all objects have together up to {} bytes (limit {})",
-            self.bytes.max(),
+            self.bytes.max,
             self.limit
         )
     }
@@ -82,6 +82,42 @@ impl Room {
     #[cfg(test)]
     pub(super) fn used(&self) -> (u64, u64) {
         (self.bytes.used(), self.objects.used())
+    }
+}
+
+/// How much there is of something that has a bound.
+#[derive(Debug)]
+struct Tally {
+    max: u64,
+    used: AtomicU64,
+}
+
+impl Tally {
+    fn of(max: u64) -> Self {
+        let used = AtomicU64::new(0);
+        Self { max, used }
+    }
+
+    fn used(&self) -> u64 {
+        self.used.load(Ordering::Relaxed)
+    }
+
+    fn try_take(&self, amount: u64) -> bool {
+        let before = self.used.fetch_add(amount, Ordering::Relaxed);
+        let has_room = before.saturating_add(amount) <= self.max;
+        if !has_room {
+            self.give(amount);
+        }
+        has_room
+    }
+
+    /// So much there is already.
+    fn take(&self, amount: u64) {
+        self.used.fetch_add(amount, Ordering::Relaxed);
+    }
+
+    fn give(&self, amount: u64) {
+        self.used.fetch_sub(amount, Ordering::Relaxed);
     }
 }
 

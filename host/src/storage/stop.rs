@@ -17,7 +17,9 @@ pub(crate) struct Stop {
 
 impl Stop {
     fn running(&self) -> MutexGuard<'_, Option<Interrupt>> {
-        self.interrupt.lock().unwrap_or_else(PoisonError::into_inner)
+        self.interrupt
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Nobody waits for what runs, nor for what would run before the turn is undone.

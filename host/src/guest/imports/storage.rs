@@ -58,12 +58,14 @@ impl Host for GuestState {
             entries: entries.len(),
             bytes: entries.iter().map(bytes).sum(),
         };
-        self.with_store(work, move |store| store.put(&entries)).await
+        self.with_store(work, move |store| store.put(&entries))
+            .await
     }
 
     async fn delete(&mut self, keys: Vec<String>) -> Refusable<u32> {
         let work = Work::Keys(keys.len());
-        self.with_store(work, move |store| store.delete(&keys)).await
+        self.with_store(work, move |store| store.delete(&keys))
+            .await
     }
 
     async fn list(&mut self, options: WitListOptions) -> Refusable<Vec<(String, Vec<u8>)>> {
@@ -76,7 +78,8 @@ impl Host for GuestState {
             limit: options.limit,
         };
         let work = Work::List(options.limit);
-        self.with_store(work, move |store| store.list(&options)).await
+        self.with_store(work, move |store| store.list(&options))
+            .await
     }
 
     async fn delete_all(&mut self) -> Refusable<()> {
@@ -100,7 +103,8 @@ impl Host for GuestState {
     }
 
     async fn rollback(&mut self) -> Refusable<()> {
-        self.with_store(Work::Rollback, |store| store.rollback()).await
+        self.with_store(Work::Rollback, |store| store.rollback())
+            .await
     }
 
     async fn exec(&mut self, sql: String, parameters: Vec<WitSqlValue>) -> Refusable<WitSqlResult> {

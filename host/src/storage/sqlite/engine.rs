@@ -116,10 +116,7 @@ impl Engine {
         // that of a LIMIT, and keeping compiled statements gains nothing.
         connection.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_QPSG, true)?;
         for (limit, value) in [
-            (
-                Limit::SQLITE_LIMIT_LENGTH,
-                value_bytes(bounds),
-            ),
+            (Limit::SQLITE_LIMIT_LENGTH, value_bytes(bounds)),
             (
                 Limit::SQLITE_LIMIT_VARIABLE_NUMBER,
                 limit(bounds.sql_parameters),

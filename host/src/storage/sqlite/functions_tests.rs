@@ -35,7 +35,19 @@ fn same(sql: &str, values: &[Value]) {
 /// Few different characters, so that they meet: of one to four bytes, quotes, controls.
 fn text() -> impl Strategy<Value = String> {
     let character = prop::sample::select(vec![
-        'a', 'b', 'a', ' ', 'ä', '€', '\u{1f600}', '"', '\\', '\'', '\n', '\u{1}', '\u{7f}',
+        'a',
+        'b',
+        'a',
+        ' ',
+        'ä',
+        '€',
+        '\u{1f600}',
+        '"',
+        '\\',
+        '\'',
+        '\n',
+        '\u{1}',
+        '\u{7f}',
     ]);
     prop::collection::vec(character, 0..12).prop_map(|chars| chars.into_iter().collect())
 }
@@ -102,9 +114,15 @@ fn texts_that_are_no_utf_8_and_empty_groups_are_as_in_sqlite() {
         ("instr(CAST(x'e282' AS TEXT), CAST(x'82' AS TEXT))", &[][..]),
         ("instr(CAST(x'82e2' AS TEXT), CAST(x'82' AS TEXT))", &[]),
         ("instr(CAST(x'610062' AS TEXT), 'b')", &[]),
-        ("replace(CAST(x'ff61ff' AS TEXT), 'a', CAST(x'00fe' AS TEXT))", &[]),
+        (
+            "replace(CAST(x'ff61ff' AS TEXT), 'a', CAST(x'00fe' AS TEXT))",
+            &[],
+        ),
         ("replace('abc', CAST(x'0061' AS TEXT), 'x')", &[]),
-        ("trim(CAST(x'c3c3a461c3' AS TEXT), CAST(x'c3c3a4' AS TEXT))", &[]),
+        (
+            "trim(CAST(x'c3c3a461c3' AS TEXT), CAST(x'c3c3a4' AS TEXT))",
+            &[],
+        ),
         ("trim('xax', CAST(x'780061' AS TEXT))", &[]),
         ("(SELECT json_group_array(1) WHERE 0)", &[]),
         ("(SELECT json_group_object('a', 1) WHERE 0)", &[]),
@@ -128,7 +146,11 @@ fn they_can_stand_in_indexes_generated_columns_and_views() {
             INSERT INTO t VALUES (' axe ')",
         )
         .unwrap();
-    let value = |sql| connection.query_row(sql, [], |row| row.get::<_, String>(0)).unwrap();
+    let value = |sql| {
+        connection
+            .query_row(sql, [], |row| row.get::<_, String>(0))
+            .unwrap()
+    };
     assert_eq!(value("SELECT * FROM v"), r#"[" aye "]"#);
     assert_eq!(value("SELECT b FROM t WHERE trim(a) = 'axe'"), " aye ");
 }
@@ -142,14 +164,27 @@ fn the_largest_arguments_take_moments() {
     let begin = Instant::now();
     for (sql, values) in [
         ("instr(?1, ?2 || '1')", [zeros(2_000_000), zeros(1_000_000)]),
-        ("instr(CAST(?1 AS BLOB), CAST(?2 || '1' AS BLOB))", [zeros(2_000_000), zeros(1_000_000)]),
-        ("length(replace(?1, ?2 || '1', 'x'))", [zeros(2_000_000), zeros(1_000_000)]),
-        ("length(trim(?1, ?2 || '0'))", [zeros(2_000_000), Value::Text(different)]),
+        (
+            "instr(CAST(?1 AS BLOB), CAST(?2 || '1' AS BLOB))",
+            [zeros(2_000_000), zeros(1_000_000)],
+        ),
+        (
+            "length(replace(?1, ?2 || '1', 'x'))",
+            [zeros(2_000_000), zeros(1_000_000)],
+        ),
+        (
+            "length(trim(?1, ?2 || '0'))",
+            [zeros(2_000_000), Value::Text(different)],
+        ),
     ] {
         outcome(&connection, sql, &values).unwrap();
     }
     // Some tens of milliseconds; a slow machine that does other things may take a hundred times that.
-    assert!(begin.elapsed() < Duration::from_secs(10), "{:?}", begin.elapsed());
+    assert!(
+        begin.elapsed() < Duration::from_secs(10),
+        "{:?}",
+        begin.elapsed()
+    );
 }
 
 #[test]

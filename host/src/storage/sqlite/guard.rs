@@ -69,12 +69,7 @@ impl Guard {
     }
 
     /// From here on it is the guest's SQL, until the scope is dropped.
-    pub(super) fn enter(
-        &self,
-        deadline: Instant,
-        temp_bytes: u64,
-        stop: &Arc<Stop>,
-    ) -> Scope<'_> {
+    pub(super) fn enter(&self, deadline: Instant, temp_bytes: u64, stop: &Arc<Stop>) -> Scope<'_> {
         *self.watch() = Watch {
             is_guest: true,
             deadline: Some(deadline),
@@ -117,7 +112,9 @@ impl Guard {
         let now = Instant::now();
         watch.is_late |= now >= deadline;
         watch.is_spilling |= watch.temp.as_mut().is_some_and(|temp| temp.is_over(now));
-        watch.is_late || watch.is_spilling || watch.stop.as_ref().is_some_and(|stop| stop.is_given_up())
+        watch.is_late
+            || watch.is_spilling
+            || watch.stop.as_ref().is_some_and(|stop| stop.is_given_up())
     }
 }
 

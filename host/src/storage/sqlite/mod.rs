@@ -77,6 +77,13 @@ impl SqliteStorage {
     }
 }
 
+#[cfg(test)]
+impl SqliteStorage {
+    pub(super) fn room(&self) -> &Room {
+        &self.room
+    }
+}
+
 /// Two hosts on one directory would each deliver every alarm, and each find the other's objects locked.
 fn lock(data_dir: &Path) -> Result<File, StorageError> {
     let dir = data_dir.display();

@@ -67,7 +67,9 @@ impl<'e> Exec<'e> {
     }
 
     pub(super) fn run(&self, engine: &Engine, may_write: bool) -> Result<Ran, Trouble> {
-        let scope = engine.guard.enter(self.deadline, self.bounds.sql_temp_bytes, self.stop);
+        let scope = engine
+            .guard
+            .enter(self.deadline, self.bounds.sql_temp_bytes, self.stop);
         let interrupt = engine.connection.get_interrupt_handle();
         let _armed = self.stop.arm(Box::new(move || interrupt.interrupt()));
         let before = engine.connection.total_changes();
@@ -114,7 +116,8 @@ impl<'e> Exec<'e> {
             }
             count += 1;
             has_bound = statement.parameter_count() > 0;
-            if let Step::WouldWrite = self.run_one(&mut statement, scope, &mut sizes, may_write, result)?
+            if let Step::WouldWrite =
+                self.run_one(&mut statement, scope, &mut sizes, may_write, result)?
             {
                 return Ok(Step::WouldWrite);
             }
@@ -164,12 +167,13 @@ impl<'e> Exec<'e> {
         if !may_write && (!statement.readonly() || scope.sets()) {
             return Ok(Step::WouldWrite);
         }
-        self.bind_and_read(statement, result).map_err(|trouble| match trouble {
-            Trouble::Engine(error) if error.sqlite_error_code() == Some(ErrorCode::TooBig) => {
-                refused(&Self::too_big(&error, scope, sizes)).into()
-            }
-            other => other,
-        })?;
+        self.bind_and_read(statement, result)
+            .map_err(|trouble| match trouble {
+                Trouble::Engine(error) if error.sqlite_error_code() == Some(ErrorCode::TooBig) => {
+                    refused(&Self::too_big(&error, scope, sizes)).into()
+                }
+                other => other,
+            })?;
         Ok(Step::Done)
     }
 
@@ -190,12 +194,16 @@ impl<'e> Exec<'e> {
     fn too_big(error: &Error, scope: &Scope<'_>, sizes: &Sizes<'_>) -> String {
         let (text, bytes) = (message(error), sizes.value_bytes);
         if let Some(name) = scope.squares() {
-            return format!("{text}: with {name} no value has more than {bytes} bytes (limit sql_quadratic_bytes)");
+            return format!(
+                "{text}: with {name} no value has more than {bytes} bytes (limit sql_quadratic_bytes)"
+            );
         }
         if sizes.is_small() {
             return format!("{text}{}", Self::hint(error));
         }
-        format!("{text}: in a statement of so many instructions no value has more than {bytes} bytes (limits value_bytes, sql_instructions)")
+        format!(
+            "{text}: in a statement of so many instructions no value has more than {bytes} bytes (limits value_bytes, sql_instructions)"
+        )
     }
 
     /// Run a statement to its end; what the one before gave is dropped.

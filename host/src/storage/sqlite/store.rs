@@ -11,9 +11,7 @@ use super::{alarm, kv, wipe};
 use crate::storage::bounds::Bounds;
 use crate::storage::room::Room;
 use crate::storage::stop::Stop;
-use crate::storage::store::{
-    Alarm, ListOptions, SqlResult, SqlValue, StorageError, Store, Work,
-};
+use crate::storage::store::{Alarm, ListOptions, SqlResult, SqlValue, StorageError, Store, Work};
 
 /// Bytes of a database in which nothing takes long, and of entries that are written in a moment.
 const SMALL_BYTES: u64 = 1024 * 1024;

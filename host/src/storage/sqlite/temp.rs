@@ -61,7 +61,9 @@ impl Temp {
 /// Bytes that this thread has written since it began.
 fn written_by_thread() -> Option<u64> {
     let counters = fs::read_to_string("/proc/thread-self/io").ok()?;
-    let line = counters.lines().find_map(|line| line.strip_prefix("wchar: "))?;
+    let line = counters
+        .lines()
+        .find_map(|line| line.strip_prefix("wchar: "))?;
     line.parse().ok()
 }
 

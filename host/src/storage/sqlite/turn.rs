@@ -55,7 +55,9 @@ impl Turns {
     ) -> Result<Self, StorageError> {
         let engine = home.find()?;
         let charged = engine.as_ref().map_or(0, |engine| home.bytes(engine));
-        let size = engine.as_ref().map_or(0, |engine| engine.size().unwrap_or(0));
+        let size = engine
+            .as_ref()
+            .map_or(0, |engine| engine.size().unwrap_or(0));
         Ok(Self {
             engine,
             home,
@@ -166,9 +168,10 @@ impl Turns {
         match trouble {
             Trouble::Engine(error)
                 if error.sqlite_error_code() == Some(rusqlite::ErrorCode::DiskFull)
-                    && self.engine.as_ref().is_some_and(|engine| {
-                        engine.most_bytes() < self.bounds.database_bytes
-                    }) =>
+                    && self
+                        .engine
+                        .as_ref()
+                        .is_some_and(|engine| engine.most_bytes() < self.bounds.database_bytes) =>
             {
                 Trouble::Full(error, self.room.full())
             }

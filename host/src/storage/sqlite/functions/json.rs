@@ -13,15 +13,18 @@ use super::{ask, flags, too_big};
 const JSON: c_uint = b'J' as c_uint;
 
 pub(super) fn install(connection: &Connection, most: usize) -> rusqlite::Result<()> {
-    let flags =
-        flags() | FunctionFlags::SQLITE_SUBTYPE | FunctionFlags::SQLITE_RESULT_SUBTYPE;
+    let flags = flags() | FunctionFlags::SQLITE_SUBTYPE | FunctionFlags::SQLITE_RESULT_SUBTYPE;
     for (name, is_object, is_blob) in [
         ("json_group_array", false, false),
         ("json_group_object", true, false),
         ("jsonb_group_array", false, true),
         ("jsonb_group_object", true, true),
     ] {
-        let group = Group { is_object, is_blob, most };
+        let group = Group {
+            is_object,
+            is_blob,
+            most,
+        };
         connection.create_window_function(name, 1 + i32::from(is_object), flags, group)?;
     }
     Ok(())
@@ -49,7 +52,11 @@ impl Group {
     fn result(&self, elements: Option<&Elements>) -> rusqlite::Result<(Value, SubType)> {
         let inner = elements.map_or(&[][..], |elements| &elements.text[elements.gone..]);
         let inner = inner.strip_suffix(b",").unwrap_or(inner);
-        let (open, close) = if self.is_object { (b'{', b'}') } else { (b'[', b']') };
+        let (open, close) = if self.is_object {
+            (b'{', b'}')
+        } else {
+            (b'[', b']')
+        };
         let mut json = Vec::with_capacity(inner.len() + 2);
         json.push(open);
         json.extend_from_slice(inner);
@@ -80,7 +87,10 @@ impl Aggregate<Elements, (Value, SubType)> for Group {
                 number @ (ValueRef::Integer(_) | ValueRef::Real(_)) => rendered(number)?,
             };
             // SQLite takes a zero byte in a name for its end.
-            quote(name.split(|byte| *byte == 0).next().unwrap_or_default(), &mut elements.text);
+            quote(
+                name.split(|byte| *byte == 0).next().unwrap_or_default(),
+                &mut elements.text,
+            );
             elements.text.push(b':');
         }
         let index = usize::from(self.is_object);
@@ -97,7 +107,9 @@ impl Aggregate<Elements, (Value, SubType)> for Group {
             return Err(too_big());
         }
         let length = elements.text.len() - before;
-        elements.lengths.push_back(u32::try_from(length).map_err(|_| too_big())?);
+        elements
+            .lengths
+            .push_back(u32::try_from(length).map_err(|_| too_big())?);
         Ok(())
     }
 
@@ -134,7 +146,9 @@ fn rendered(value: ValueRef<'_>) -> rusqlite::Result<Vec<u8>> {
     };
     match json {
         Value::Text(json) => Ok(json.as_bytes()[1..json.len() - 1].to_vec()),
-        _ => Err(Error::UserFunctionError("JSON cannot hold this value".into())),
+        _ => Err(Error::UserFunctionError(
+            "JSON cannot hold this value".into(),
+        )),
     }
 }
 

@@ -15,19 +15,35 @@ const CHAR_BYTES: usize = 4;
 
 pub(super) fn install(connection: &Connection, most: usize) -> rusqlite::Result<()> {
     connection.create_scalar_function("instr", 2, flags(), |context| instr(context))?;
-    connection.create_scalar_function("replace", 3, flags(), move |context| {
-        replace(context, most)
-    })?;
+    connection
+        .create_scalar_function("replace", 3, flags(), move |context| replace(context, most))?;
     for (name, ends) in [
-        ("trim", Ends { left: true, right: true }),
-        ("ltrim", Ends { left: true, right: false }),
-        ("rtrim", Ends { left: false, right: true }),
+        (
+            "trim",
+            Ends {
+                left: true,
+                right: true,
+            },
+        ),
+        (
+            "ltrim",
+            Ends {
+                left: true,
+                right: false,
+            },
+        ),
+        (
+            "rtrim",
+            Ends {
+                left: false,
+                right: true,
+            },
+        ),
     ] {
         for arguments in [1, 2] {
-            connection
-                .create_scalar_function(name, arguments, flags(), move |context| {
-                    trim(context, ends)
-                })?;
+            connection.create_scalar_function(name, arguments, flags(), move |context| {
+                trim(context, ends)
+            })?;
         }
     }
     Ok(())
@@ -150,7 +166,10 @@ impl Set {
         let mut set = HashMap::new();
         while let Some(first) = bytes.first().filter(|byte| **byte != 0) {
             let more = match first {
-                0xc0.. => bytes[1..].iter().take_while(|byte| is_continuation(**byte)).count(),
+                0xc0.. => bytes[1..]
+                    .iter()
+                    .take_while(|byte| is_continuation(**byte))
+                    .count(),
                 _ => 0,
             };
             let (character, rest) = bytes.split_at(1 + more);
