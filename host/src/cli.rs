@@ -299,6 +299,7 @@ pub(crate) fn run(cli: Cli) -> Result<ExitCode> {
 }
 
 async fn run_server(serve: &Serve) -> Result<ExitCode> {
+    outlive_full_files()?;
     let (worker, config) = serve.config()?;
     // Signals are caught from here on, so that one during a long compilation is not lost.
     let (first, second) = catch_signals()?;
@@ -326,6 +327,13 @@ async fn run_server(serve: &Serve) -> Result<ExitCode> {
             Ok(ExitCode::FAILURE)
         }
     }
+}
+
+/// A file that reaches the size the process may give one is to be as good as a full disk: a write fails, and the turn whose it
+/// was is undone. The signal that comes with it would end the process; caught, it does nothing.
+fn outlive_full_files() -> Result<()> {
+    drop(signal(SignalKind::from_raw(libc::SIGXFSZ))?);
+    Ok(())
 }
 
 /// Read the certificate again at each SIGHUP. One that cannot be used changes nothing.

@@ -11,7 +11,7 @@ use crate::config::{Config, Limits};
 use crate::error::{Error, Fault};
 use crate::guest::{Answer, Component, Host, Request};
 use crate::namespace::Class;
-use crate::object::Object;
+use crate::object::{Object, Stores};
 use crate::placement::{Epoch, InProcess, Placement};
 use crate::session::{Context, Directory, Hold, NoAnswer, Roster, Session};
 use crate::storage::{Address, Bounds, MemoryStorage, SqliteStorage, Storage, StorageError};
@@ -40,7 +40,7 @@ pub struct ObjectStatus {
 pub(crate) struct Objects {
     me: Weak<Self>,
     pub(crate) context: Arc<Context>,
-    storage: Arc<dyn Storage>,
+    stores: Arc<Stores>,
     placement: Box<dyn Placement>,
     known: Mutex<HashMap<Address, Known>>,
     /// Names of objects that have an alarm from an earlier run.
@@ -78,6 +78,9 @@ impl Objects {
             Arc::clone(&host.counters),
             Arc::clone(&host.totals.guests),
         );
+        let limits = &host.limits;
+        let sql_time = crate::config::millis(limits.sql_ms);
+        let stores = Arc::new(Stores::new(storage, limits.sql_threads, sql_time));
         Ok(Arc::new_cyclic(|me: &Weak<Self>| Self {
             me: me.clone(),
             context: Arc::new(Context {
@@ -88,7 +91,7 @@ impl Objects {
                 directory: me.clone(),
                 upstream,
             }),
-            storage,
+            stores,
             placement: Box::new(InProcess::default()),
             known: Mutex::default(),
             names: Mutex::new(names),
@@ -118,7 +121,7 @@ impl Objects {
         let epoch = self.placement.claim(address).map_err(|elsewhere| {
             Fault::Instantiate(format!("the object is run elsewhere: {}", elsewhere.0))
         })?;
-        let object = Object::new(address.clone(), hibernate_after, Arc::clone(&self.storage));
+        let object = Object::new(address.clone(), hibernate_after, Arc::clone(&self.stores));
         let from_alarm = self
             .names
             .lock()
@@ -198,6 +201,9 @@ fn bounds(limits: &Limits) -> Bounds {
         transaction_depth: limits.transaction_depth,
         database_bytes: limits.database_bytes,
         memory_database_bytes: limits.memory_database_bytes,
+        storage_bytes: limits.storage_bytes,
+        memory_storage_bytes: limits.memory_storage_bytes,
+        stored_objects: limits.stored_objects,
         sql_statement_bytes: limits.sql_statement_bytes,
         sql_parameters: limits.sql_parameters,
         sql_columns: limits.sql_columns,
@@ -206,6 +212,8 @@ fn bounds(limits: &Limits) -> Bounds {
         sql_depth: limits.sql_depth,
         sql_instructions: limits.sql_instructions,
         sql_ms: limits.sql_ms,
+        sql_quadratic_bytes: limits.sql_quadratic_bytes,
+        sql_temp_bytes: limits.sql_temp_bytes,
         busy_ms: limits.busy_ms,
     }
 }

@@ -50,6 +50,7 @@ mod relay_end;
 mod reset;
 mod several;
 mod storage;
+mod storage_bounds;
 mod tags;
 mod timers;
 mod tls;

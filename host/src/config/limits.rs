@@ -126,6 +126,14 @@ limits! {
     database_bytes = 10 << 30;
     /// Bytes of one object's database in memory, where there is no data directory. More: as above.
     memory_database_bytes = 256 * 1024 * 1024;
+    /// Bytes of the databases of all objects of the worker; their logs, of up to 256 KiB each at rest, come on top. A write that
+    /// would make a database larger than a quarter of what is left fails with `storage`, and the turn is undone.
+    [total] storage_bytes = 100 << 30;
+    /// Bytes of the databases of all objects in memory, where there is no data directory. More: as above. A tenth of the
+    /// memory.
+    [total] memory_storage_bytes = share(10);
+    /// Objects of the worker that have a database. More: the first write of another fails with `storage`.
+    [total] stored_objects = 1_000_000;
     /// Bytes of the text of one `exec`. More: `sql`. Cloudflare: 100 KB.
     sql_statement_bytes = 100_000;
     /// Parameters of a statement. More: `sql`. Cloudflare: 100.
@@ -142,6 +150,14 @@ limits! {
     sql_instructions = 250_000;
     /// Milliseconds that one `exec` may take. More: `sql`; if it was writing, the turn is undone.
     sql_ms = 10_000;
+    /// Calls of `exec` that run at a time, each on a thread of its own. More wait, within `sql_ms`; then `sql`.
+    sql_threads = 4;
+    /// Bytes of each value in a statement that uses a function whose time grows with the square of what it is given:
+    /// `json_patch`, `unhex`, `snippet`, `highlight`. More: `sql`.
+    sql_quadratic_bytes = 48 * 1024;
+    /// Bytes that one `exec` may write to temporary files, as for sorting what does not fit in memory. More: `sql`; if it
+    /// was writing, the turn is undone.
+    sql_temp_bytes = 1 << 30;
     /// Milliseconds to wait for a database that another connection still holds. More: `storage`.
     busy_ms = 1_000;
 

@@ -3,7 +3,13 @@
 wasmtime::component::bindgen!({
     path: "../wit",
     world: "worker",
-    imports: { default: trappable },
+    imports: {
+        "pairway:worker/storage": async | trappable,
+        "pairway:worker/state.set-alarm": async | trappable,
+        "pairway:worker/state.get-alarm": async | trappable,
+        "pairway:worker/state.alarm-handled": async | trappable,
+        default: trappable,
+    },
     exports: { default: async },
     ownership: Borrowing { duplicate_if_necessary: true },
     with: { "pairway:worker/sockets.web-socket": crate::guest::store::Handle },

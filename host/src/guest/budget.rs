@@ -85,6 +85,19 @@ pub(super) fn allow_cpu(store: &mut Store<GuestState>, clock: &Clock) {
     store.set_epoch_deadline(TICKS_BEFORE_YIELD);
 }
 
+impl GuestState {
+    /// Take from the call's budget the time in which another thread worked for it. What the call waited for beyond that costs it
+    /// nothing.
+    pub(super) fn spend_cpu(&mut self, time: Duration) -> wasmtime::Result<()> {
+        let ticks = u64::try_from(time.as_millis() / TICK.as_millis()).unwrap_or(u64::MAX);
+        self.ticks_left = self.ticks_left.saturating_sub(ticks);
+        if ticks > 0 && self.ticks_left == 0 {
+            return Err(Trap::Interrupt.into());
+        }
+        Ok(())
+    }
+}
+
 /// What an error of wasmtime means for the user of the worker.
 pub(super) fn fault(store: &Store<GuestState>, error: &wasmtime::Error) -> Fault {
     let limits = &store.data().host.limits;

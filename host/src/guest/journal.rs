@@ -53,7 +53,7 @@ impl Journal {
     }
 
     /// Take all of it back. What was accepted goes last: it may have been closed, and got tags.
-    pub(crate) fn take_back(self, object: &Object) {
+    pub(crate) fn take_back(self, object: &Arc<Object>) {
         for end in self.closed {
             end.take_back_close();
         }

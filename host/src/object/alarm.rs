@@ -1,9 +1,11 @@
 //! Owns the rules of an object's one alarm: delivered at least once, retried with growing pauses, replaced by a newer
 //! one. The alarm itself stands in the object's storage; when to look there is the scheduler's part.
 
+use std::sync::Arc;
+
 use super::{Object, now_ms};
 use crate::config::Limits;
-use crate::storage::{Alarm, StorageError};
+use crate::storage::{Alarm, StorageError, Work};
 
 /// An alarm that is due, as its handler is told.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -46,27 +48,38 @@ impl Object {
     }
 
     /// When the alarm is due; none while its handler runs, unless it has been set again.
-    pub(crate) fn alarm(&self) -> Result<Option<u64>, StorageError> {
+    pub(crate) async fn alarm(self: &Arc<Self>) -> Result<Option<u64>, StorageError> {
         let state = self.alarm_state();
         if state.in_flight.is_some() && !state.is_superseded {
             return Ok(None);
         }
-        let alarm = self.with_store(|store| store.alarm())?;
+        let alarm = self.stored_alarm().await?;
         Ok(alarm.map(|alarm| alarm.due_ms))
     }
 
     /// Set the alarm in place of the one before, or delete it.
-    pub(crate) fn set_alarm(&self, due_ms: Option<u64>) -> Result<(), StorageError> {
+    pub(crate) async fn set_alarm(
+        self: &Arc<Self>,
+        due_ms: Option<u64>,
+    ) -> Result<(), StorageError> {
         self.store_alarm(due_ms.map(|due_ms| Alarm {
             due_ms,
             retry_count: 0,
-        }))?;
+        }))
+        .await?;
         self.facts().alarm.is_superseded = true;
         Ok(())
     }
 
-    fn store_alarm(&self, alarm: Option<Alarm>) -> Result<(), StorageError> {
-        self.with_store(|store| store.set_alarm(alarm))?;
+    async fn stored_alarm(self: &Arc<Self>) -> Result<Option<Alarm>, StorageError> {
+        self.with_store(Work::Keys(1), |store| store.alarm())
+            .await
+            .0
+    }
+
+    async fn store_alarm(self: &Arc<Self>, alarm: Option<Alarm>) -> Result<(), StorageError> {
+        let stored = self.with_store(Work::Alarm, move |store| store.set_alarm(alarm));
+        stored.await.0?;
         self.facts().alarm.changed = Some(alarm.map(|alarm| alarm.due_ms));
         Ok(())
     }
@@ -79,11 +92,11 @@ impl Object {
     }
 
     /// Look whether the alarm is due. If it is, its handler is taken to be running from here on.
-    pub(crate) fn take_due_alarm(&self) -> Result<Due, StorageError> {
+    pub(crate) async fn take_due_alarm(self: &Arc<Self>) -> Result<Due, StorageError> {
         if self.alarm_state().in_flight.is_some() {
             return Ok(Due::No);
         }
-        let Some(alarm) = self.with_store(|store| store.alarm())? else {
+        let Some(alarm) = self.stored_alarm().await? else {
             return Ok(Due::No);
         };
         if alarm.due_ms > now_ms() {
@@ -103,8 +116,8 @@ impl Object {
     }
 
     /// The handler has ended. If it failed the alarm is tried again after a while, unless there is a newer one.
-    pub(crate) fn alarm_handled(
-        &self,
+    pub(crate) async fn alarm_handled(
+        self: &Arc<Self>,
         succeeded: bool,
         limits: &Limits,
     ) -> Result<(), StorageError> {
@@ -119,17 +132,17 @@ impl Object {
         };
         if state.is_superseded {
             // A newer one may have become due while its handler could not run.
-            let newer = self.with_store(|store| store.alarm())?;
+            let newer = self.stored_alarm().await?;
             self.facts().alarm.changed = Some(newer.map(|alarm| alarm.due_ms));
             return Ok(());
         }
         if succeeded {
-            return self.store_alarm(None);
+            return self.store_alarm(None).await;
         }
         if u64::from(alarm.retry_count) >= limits.alarm_retries {
             tracing::error!(object = %self.address, retries = alarm.retry_count,
                 "the alarm is given up: its handler failed each time (limit alarm_retries)");
-            return self.store_alarm(None);
+            return self.store_alarm(None).await;
         }
         let pause = limits
             .alarm_backoff_ms
@@ -138,6 +151,7 @@ impl Object {
             due_ms: now_ms().saturating_add(pause),
             retry_count: alarm.retry_count + 1,
         }))
+        .await
     }
 
     /// What the turn has made of the alarm, once; to be scheduled when the turn has committed.

@@ -13,8 +13,10 @@ pub(crate) use self::alarm::{AlarmInfo, AlarmState, Due};
 pub(crate) use self::id::{id_from_name, id_from_string, unique_id};
 use self::sockets::Sockets;
 pub(crate) use self::sockets::TagError;
+use self::storage::Slot;
+pub(crate) use self::storage::{Stores, Timed};
 use crate::socket::auto_response::AutoResponder;
-use crate::storage::{Address, Storage, Store};
+use crate::storage::{Address, Stop};
 
 /// What lasts of one durable object.
 #[derive(Debug)]
@@ -25,9 +27,11 @@ pub(crate) struct Object {
     /// How long it may be idle before it loses its instance.
     pub(crate) hibernate_after: Duration,
     pub(crate) auto_response: Arc<AutoResponder>,
-    storage: Arc<dyn Storage>,
+    stores: Arc<Stores>,
     /// Opened at the first use, and closed when the object hibernates.
-    store: Mutex<Option<Box<dyn Store>>>,
+    store: Mutex<Slot>,
+    /// Ends the SQL that its store runs.
+    stop: Arc<Stop>,
     facts: Mutex<Facts>,
 }
 
@@ -39,18 +43,15 @@ struct Facts {
 }
 
 impl Object {
-    pub(crate) fn new(
-        address: Address,
-        hibernate_after: Duration,
-        storage: Arc<dyn Storage>,
-    ) -> Self {
+    pub(crate) fn new(address: Address, hibernate_after: Duration, stores: Arc<Stores>) -> Self {
         Self {
             address,
             name: OnceLock::new(),
             hibernate_after,
             auto_response: Arc::default(),
-            storage,
-            store: Mutex::new(None),
+            stores,
+            store: Mutex::default(),
+            stop: Arc::default(),
             facts: Mutex::default(),
         }
     }

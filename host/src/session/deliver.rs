@@ -86,7 +86,7 @@ impl Session {
         let mut due = self.with_inbox(|inbox| inbox.len());
         let mut along = VecDeque::new();
         while due > 0 {
-            let batch = self.take_batch();
+            let batch = self.take_batch().await;
             due = due.saturating_sub(batch.len().max(1));
             if due == 0 && batch.len() + taken <= events_max && bytes(&batch, messages) <= bytes_max
             {

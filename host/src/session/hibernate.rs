@@ -196,7 +196,7 @@ impl Session {
             return;
         }
         let limits = &self.context.host.limits;
-        let stored = match object.alarm_handled(false, limits) {
+        let stored = match object.alarm_handled(false, limits).await {
             Ok(()) => object.commit().await.map(drop),
             Err(error) => Err(error),
         };

@@ -210,7 +210,7 @@ impl Session {
         let me = &pumping.0;
         loop {
             let mut life = me.life.lock().await;
-            let batch = me.take_batch();
+            let batch = me.take_batch().await;
             if batch.is_empty() {
                 me.settle(&mut life);
                 return;
@@ -222,35 +222,37 @@ impl Session {
     }
 
     /// The next events, within the bounds of a batch.
-    fn take_batch(&self) -> VecDeque<Event> {
+    async fn take_batch(&self) -> VecDeque<Event> {
         let limits = &self.context.host.limits;
         let (events_max, bytes_max) = (size(limits.batch_events), size(limits.batch_bytes));
         let mut batch = self.with_inbox(|inbox| inbox.take_batch(events_max, bytes_max));
-        if self.object.is_some() {
-            batch.retain_mut(|event| self.look_up_alarm(event));
+        let is_alarm = |event: &Event| matches!(event, Event::AlarmDue);
+        if let Some(at) = batch.iter().position(is_alarm) {
+            // Of several looks at the one alarm, one is enough.
+            batch.retain(|event| !is_alarm(event));
+            if let Some(alarm) = Box::pin(self.look_up_alarm()).await {
+                batch.insert(at, alarm);
+            }
         }
         batch
     }
 
-    /// Put what is known of the alarm in the place of an alarm that may be due. False if it is not.
-    fn look_up_alarm(&self, event: &mut Event) -> bool {
-        let (Event::AlarmDue, Some(object)) = (&*event, &self.object) else {
-            return true;
-        };
-        match object.take_due_alarm() {
+    /// The alarm, if it is due.
+    async fn look_up_alarm(&self) -> Option<Event> {
+        let object = self.object.as_ref()?;
+        match object.take_due_alarm().await {
             Ok(Due::Now(info)) => {
                 self.context.host.counters.alarms.add(1);
-                *event = Event::Alarm(info);
-                true
+                Some(Event::Alarm(info))
             }
             Ok(Due::At(due_ms)) => {
                 self.context.alarms.set(&object.address, Some(due_ms));
-                false
+                None
             }
-            Ok(Due::No) => false,
+            Ok(Due::No) => None,
             Err(error) => {
                 tracing::error!(object = %object.address, "the alarm cannot be read: {error}");
-                false
+                None
             }
         }
     }

@@ -20,6 +20,12 @@ pub(crate) struct Bounds {
     pub(crate) database_bytes: u64,
     /// Bytes of one object's database in memory, where there is no data directory. More: as above.
     pub(crate) memory_database_bytes: u64,
+    /// Bytes of the databases of all objects. More: as above.
+    pub(crate) storage_bytes: u64,
+    /// And in memory.
+    pub(crate) memory_storage_bytes: u64,
+    /// Objects that have a database. More: the first write of another fails with `storage`.
+    pub(crate) stored_objects: u64,
     /// Bytes of the text of one `exec`. More: `sql`. Cloudflare: 100 KB.
     pub(crate) sql_statement_bytes: u64,
     /// Parameters of a statement. More: `sql`. Cloudflare: 100.
@@ -36,6 +42,11 @@ pub(crate) struct Bounds {
     pub(crate) sql_instructions: u64,
     /// Milliseconds that one `exec` may take. More: `sql`; if it was writing, the turn is undone.
     pub(crate) sql_ms: u64,
+    /// Bytes of each value in a statement that uses a function whose time grows with the square of what it is given. More:
+    /// `sql`.
+    pub(crate) sql_quadratic_bytes: u64,
+    /// Bytes that one `exec` may have in temporary files. More: `sql`; if it was writing, the turn is undone.
+    pub(crate) sql_temp_bytes: u64,
     /// Milliseconds to wait for a database that another connection still holds. More: `storage`.
     pub(crate) busy_ms: u64,
 }
@@ -50,6 +61,9 @@ impl Default for Bounds {
             transaction_depth: 64,
             database_bytes: 10 << 30,
             memory_database_bytes: 256 * 1024 * 1024,
+            storage_bytes: 100 << 30,
+            memory_storage_bytes: 1 << 30,
+            stored_objects: 1_000_000,
             sql_statement_bytes: 100_000,
             sql_parameters: 100,
             sql_columns: 100,
@@ -58,6 +72,8 @@ impl Default for Bounds {
             sql_depth: 100,
             sql_instructions: 250_000,
             sql_ms: 10_000,
+            sql_quadratic_bytes: 48 * 1024,
+            sql_temp_bytes: 1 << 30,
             busy_ms: 1_000,
         }
     }

@@ -2,8 +2,10 @@
 //! files, and tried with them.
 
 use super::*;
-use crate::storage::testing::{both, exec, get, open, put, sql_error, value};
-use crate::storage::{ListOptions, SqlValue, StorageError, Store};
+use crate::storage::testing::{
+    Dir, address, both, exec, get, on_disk, open, put, sql_error, value,
+};
+use crate::storage::{ListOptions, SqlValue, Storage, StorageError, Store};
 
 /// Try a rule on both engines with changed bounds.
 fn with(change: impl Fn(&mut Bounds), rule: impl Fn(&mut dyn Store)) {
@@ -270,4 +272,169 @@ fn sql_ms() {
         "WITH RECURSIVE r (x) AS (VALUES (1) UNION ALL SELECT x + 1 FROM r) SELECT max(x) FROM r";
     let text = "the SQL took more than 20 ms (limit sql_ms)";
     sql_bound(|bounds| bounds.sql_ms = 20, "SELECT 1", endless, text);
+}
+
+#[test]
+fn sql_quadratic_bytes() {
+    let text = "limit sql_quadratic_bytes";
+    let change = |bounds: &mut Bounds| bounds.sql_quadratic_bytes = 1_000;
+    for sql in [
+        "SELECT json_patch('{}', '{\"a\":\"SIZE\"}')",
+        "SELECT unhex('SIZE', 'SIZE')",
+        "SELECT jsonb_patch('{}', json_object('a', printf('%SIZE', 1)))",
+    ] {
+        let sized = |size: usize| {
+            let sql = sql.replace("%SIZE", &format!("%0{size}d"));
+            sql.replace("SIZE", &"00".repeat(size / 2))
+        };
+        sql_bound(change, &sized(500), &sized(1_100), text);
+    }
+    with(
+        |_| {},
+        |store| {
+            exec(store, "CREATE VIRTUAL TABLE f USING fts5 (x)").unwrap();
+            let long = |words: usize| [SqlValue::Text("word ".repeat(words))];
+            store.exec("INSERT INTO f VALUES (?)", &long(100)).unwrap();
+            for function in [
+                "snippet(f, 0, '<', '>', '...', 5)",
+                "highlight(f, 0, '<', '>')",
+            ] {
+                let sql = format!("SELECT {function} FROM f WHERE f MATCH 'word'");
+                exec(store, &sql).unwrap();
+                store
+                    .exec("INSERT INTO f VALUES (?)", &long(20_000))
+                    .unwrap();
+                assert!(sql_error(store, &sql).contains(text), "{sql}");
+                exec(store, "DELETE FROM f WHERE rowid > 1").unwrap();
+            }
+            // Where it is defined it would not be noticed.
+            let reason = sql_error(store, "CREATE TABLE t (a, b AS (json_patch(a, a)))");
+            assert!(
+                reason.contains("json_patch cannot stand in a definition"),
+                "{reason}"
+            );
+            assert!(sql_error(store, "SELECT json_pretty('[1]')").contains("json_pretty"));
+        },
+    );
+}
+
+#[test]
+fn sql_temp_bytes() {
+    let sorted = |rows: u32| {
+        format!(
+            "WITH RECURSIVE r (x) AS (VALUES (1) UNION ALL SELECT x + 1 FROM r LIMIT {rows})
+            SELECT count(*) FROM (SELECT randomblob(1000000) FROM r ORDER BY 1 LIMIT -1 OFFSET 1)"
+        )
+    };
+    sql_bound(
+        |bounds| bounds.sql_temp_bytes = 64 << 20,
+        &sorted(10),
+        &sorted(2_000),
+        "limit sql_temp_bytes",
+    );
+}
+
+#[test]
+fn storage_bytes_and_memory_storage_bytes() {
+    let change = |bounds: &mut Bounds| {
+        bounds.storage_bytes = 1_000_000;
+        bounds.memory_storage_bytes = 1_000_000;
+    };
+    with(change, |store| {
+        put(store, "k", "1").unwrap();
+        store.end_turn().unwrap();
+        let Err(StorageError::Failed(reason)) = store.put(&entry(1, 400_000)) else {
+            panic!("a quarter of what is left is less")
+        };
+        assert!(reason.contains("storage_bytes)"), "{reason}");
+        assert!(!store.is_dirty());
+        store.put(&entry(1, 100_000)).unwrap();
+        // In place of what was there it takes nothing more.
+        for _ in 0..5 {
+            store.put(&entry(1, 100_000)).unwrap();
+            store.end_turn().unwrap();
+        }
+        let fill = |store: &mut dyn Store| {
+            (2..20).all(|key| store.put(&entry(key, 50_000)).is_ok() && store.end_turn().is_ok())
+        };
+        assert!(!fill(store));
+        store.undo_turn().unwrap();
+        store.delete_all().unwrap();
+        store.end_turn().unwrap();
+        store.put(&entry(1, 100_000)).unwrap();
+    });
+}
+
+#[test]
+fn stored_objects() {
+    let bounds = Bounds {
+        stored_objects: 2,
+        ..Bounds::default()
+    };
+    both(&bounds, |storage| {
+        let mut stores: Vec<_> = ["a", "b", "c"]
+            .map(|id| storage.open(&address(id)).unwrap())
+            .into();
+        put(&mut *stores[0], "k", "1").unwrap();
+        put(&mut *stores[1], "k", "1").unwrap();
+        let refused = put(&mut *stores[2], "k", "1");
+        assert!(
+            matches!(&refused, Err(StorageError::Failed(text)) if text.contains("limit stored_objects")),
+            "{refused:?}"
+        );
+        assert!(!stores[2].is_dirty());
+        // One whose turn comes to nothing is none.
+        stores[1].undo_turn().unwrap();
+        stores[0].end_turn().unwrap();
+        put(&mut *stores[2], "k", "1").unwrap();
+        stores[2].end_turn().unwrap();
+        stores[0].delete_all().unwrap();
+        stores[0].end_turn().unwrap();
+        put(&mut *stores[1], "k", "1").unwrap();
+    });
+}
+
+/// What is stored when a process begins counts, and an object counts the same open and closed.
+#[test]
+fn what_was_stored_before_counts() {
+    let dir = Dir::new();
+    let bounds = Bounds {
+        stored_objects: 1,
+        ..Bounds::default()
+    };
+    let storage = on_disk(&dir, bounds.clone());
+    let mut store = open(&storage);
+    store.put(&entry(1, 500_000)).unwrap();
+    store.end_turn().unwrap();
+    drop(store);
+    let used = storage.room().used();
+    assert!(used.0 > 500_000 && used.1 == 1, "{used:?}");
+    for _ in 0..3 {
+        let mut store = open(&storage);
+        assert!(get(&mut *store, "k").is_some());
+        drop(store);
+        assert_eq!(storage.room().used(), used);
+    }
+    drop(storage);
+    let storage = on_disk(&dir, bounds);
+    assert_eq!(storage.room().used(), used);
+    let mut store = storage.open(&address("b1")).unwrap();
+    assert!(put(&mut *store, "k", "1").is_err());
+}
+
+/// SQLite looks at the clock where a statement jumps: many functions in a row get smaller values instead.
+#[test]
+fn a_statement_of_many_instructions_works_with_smaller_values() {
+    with(
+        |_| {},
+        |store| {
+            exec(store, "CREATE TABLE t (x)").unwrap();
+            exec(store, "INSERT INTO t VALUES (hex(zeroblob(500000)))").unwrap();
+            let row = format!("SELECT {} FROM t", vec!["length(hex(x))"; 90].join(", "));
+            exec(store, &row).unwrap();
+            let many = vec![row; 40].join(" UNION ALL ");
+            let reason = sql_error(store, &many);
+            assert!(reason.contains("so many instructions"), "{reason}");
+        },
+    );
 }

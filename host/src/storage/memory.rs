@@ -5,14 +5,19 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use super::bounds::Bounds;
+use super::room::Room;
 use super::sqlite::{Engine, Home, SqliteStore};
 use super::store::{Address, AlarmHint, Storage, StorageError, Store};
+
+/// Bytes that an open database takes beside its pages.
+const OVERHEAD_BYTES: u64 = 100 * 1024;
 
 /// Objects' stores in memory.
 #[derive(Debug)]
 pub(crate) struct MemoryStorage {
     bounds: Arc<Bounds>,
     shelf: Arc<Shelf>,
+    room: Arc<Room>,
 }
 
 #[derive(Debug, Default)]
@@ -35,7 +40,9 @@ impl Shelf {
 impl MemoryStorage {
     pub(crate) fn new(mut bounds: Bounds) -> Self {
         bounds.database_bytes = bounds.memory_database_bytes;
+        let limit = "memory_storage_bytes";
         Self {
+            room: Room::new(bounds.memory_storage_bytes, bounds.stored_objects, limit),
             bounds: Arc::new(bounds),
             shelf: Arc::default(),
         }
@@ -51,7 +58,7 @@ impl Storage for MemoryStorage {
             shelf: Arc::clone(&self.shelf),
             has_place: false,
         };
-        let store = SqliteStore::open(Box::new(home), Arc::clone(&self.bounds))?;
+        let store = SqliteStore::open(Box::new(home), &self.room, &self.bounds)?;
         Ok(Box::new(store))
     }
 
@@ -104,12 +111,18 @@ impl Home for MemoryHome {
         Engine::memory(&self.address.to_string(), &self.bounds)
     }
 
-    fn keep(&mut self, engine: Engine) {
+    fn bytes(&self, engine: &Engine) -> u64 {
+        engine.size().unwrap_or(0) + OVERHEAD_BYTES
+    }
+
+    fn keep(&mut self, engine: Engine) -> u64 {
         engine.shrink();
+        let bytes = self.bytes(&engine);
         self.has_place = false;
         self.shelf
             .lock()
             .insert(self.address.clone(), Place::Kept(engine));
+        bytes
     }
 
     fn remove(&mut self, engine: Engine) -> Result<(), StorageError> {

@@ -14,7 +14,9 @@
 
 mod bounds;
 mod memory;
+mod room;
 mod sqlite;
+mod stop;
 mod store;
 #[cfg(test)]
 mod testing;
@@ -22,4 +24,7 @@ mod testing;
 pub(crate) use bounds::Bounds;
 pub(crate) use memory::MemoryStorage;
 pub(crate) use sqlite::SqliteStorage;
-pub(crate) use store::{Address, Alarm, ListOptions, SqlValue, Storage, StorageError, Store};
+pub(crate) use stop::Stop;
+pub(crate) use store::{
+    Address, Alarm, ListOptions, SqlResult, SqlValue, Storage, StorageError, Store, Work,
+};

@@ -4,6 +4,8 @@
 use std::fmt;
 use std::sync::Arc;
 
+use super::stop::Stop;
+
 /// Where an object is.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub(crate) struct Address {
@@ -55,6 +57,23 @@ pub(crate) struct SqlResult {
     pub(crate) rows: Vec<Vec<SqlValue>>,
     /// Rows that all statements changed, those that triggers and foreign keys changed included.
     pub(crate) rows_written: u64,
+}
+
+/// What is about to be asked of a store.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Work {
+    /// To read or delete so many keys.
+    Keys(usize),
+    /// To write so many entries, of so many bytes in all.
+    Put { entries: usize, bytes: usize },
+    /// To list so many entries at most.
+    List(Option<u32>),
+    /// To set the alarm.
+    Alarm,
+    /// To end a transaction and undo what it wrote.
+    Rollback,
+    /// To delete everything.
+    DeleteAll,
 }
 
 /// Which entries `list` gives, and in what order.
@@ -121,6 +140,12 @@ pub(crate) trait Storage: Send + Sync + fmt::Debug {
 
 /// One object's store, used by one turn at a time.
 pub(crate) trait Store: Send + fmt::Debug {
+    /// Whether a work takes a moment, whatever is stored; else it is not for a thread on which others wait. SQL never is.
+    fn is_brief(&self, work: Work) -> bool;
+
+    /// End the SQL that runs when this says so.
+    fn listen_to(&mut self, stop: Arc<Stop>);
+
     /// The values of these keys, in their order.
     fn get(&mut self, keys: &[String]) -> Result<Vec<Option<Vec<u8>>>, StorageError>;
 

@@ -157,23 +157,33 @@ impl Host for GuestState {
         Ok(self.object().map(|object| object.event_timeout_ms()))
     }
 
-    fn set_alarm(&mut self, time: Option<u64>) -> Refusable<()> {
-        self.with_object(|object, journal| {
-            journal.note_alarm(object);
-            object.set_alarm(time)
-        })
+    async fn set_alarm(&mut self, time: Option<u64>) -> Refusable<()> {
+        let object = match self.object() {
+            Ok(object) => object,
+            Err(error) => return Ok(Err(error)),
+        };
+        self.effects.journal.note_alarm(&object);
+        let done = object.set_alarm(time).await;
+        Ok(done.map_err(|error| storage::refusal(error, &object, &mut self.duties)))
     }
 
-    fn get_alarm(&mut self) -> Refusable<Option<u64>> {
-        self.with_object(|object, _| object.alarm())
+    async fn get_alarm(&mut self) -> Refusable<Option<u64>> {
+        let object = match self.object() {
+            Ok(object) => object,
+            Err(error) => return Ok(Err(error)),
+        };
+        let done = object.alarm().await;
+        Ok(done.map_err(|error| storage::refusal(error, &object, &mut self.duties)))
     }
 
-    fn alarm_handled(&mut self, succeeded: bool) -> Refusable<()> {
-        let limits = Arc::clone(&self.host.limits);
-        self.with_object(|object, journal| {
-            journal.note_alarm(object);
-            object.alarm_handled(succeeded, &limits)
-        })
+    async fn alarm_handled(&mut self, succeeded: bool) -> Refusable<()> {
+        let object = match self.object() {
+            Ok(object) => object,
+            Err(error) => return Ok(Err(error)),
+        };
+        self.effects.journal.note_alarm(&object);
+        let done = object.alarm_handled(succeeded, &self.host.limits).await;
+        Ok(done.map_err(|error| storage::refusal(error, &object, &mut self.duties)))
     }
 
     fn close_gate(&mut self) -> Refusable<()> {
@@ -197,23 +207,5 @@ impl Host for GuestState {
         Ok(self.object().map(|_| {
             self.duties.abort.get_or_insert(reason);
         }))
-    }
-}
-
-impl GuestState {
-    /// Do something that may need the object's storage.
-    pub(super) fn with_object<T>(
-        &mut self,
-        f: impl FnOnce(
-            &Object,
-            &mut crate::guest::journal::Journal,
-        ) -> Result<T, crate::storage::StorageError>,
-    ) -> Refusable<T> {
-        let object = match self.object() {
-            Ok(object) => object,
-            Err(error) => return Ok(Err(error)),
-        };
-        let done = f(&object, &mut self.effects.journal);
-        Ok(done.map_err(|error| storage::refusal(error, &object, &mut self.duties)))
     }
 }

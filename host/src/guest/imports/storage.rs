@@ -4,8 +4,8 @@ use super::wit::storage::SqlValue as WitSqlValue;
 use super::wit::storage::{Host, ListOptions as WitListOptions, SqlResult as WitSqlResult};
 use super::{GuestState, WitError};
 use crate::guest::store::Duties;
-use crate::object::Object;
-use crate::storage::{ListOptions, SqlValue, StorageError};
+use crate::object::{Object, Timed};
+use crate::storage::{ListOptions, SqlValue, StorageError, Store, Work};
 
 type Refusable<T> = wasmtime::Result<Result<T, WitError>>;
 
@@ -24,20 +24,51 @@ pub(super) fn refusal(error: StorageError, object: &Object, duties: &mut Duties)
     }
 }
 
+impl GuestState {
+    /// Have the object's store do something.
+    async fn with_store<T: Send + 'static>(
+        &mut self,
+        work: Work,
+        f: impl FnOnce(&mut dyn Store) -> Result<T, StorageError> + Send + 'static,
+    ) -> Refusable<T> {
+        let object = match self.object() {
+            Ok(object) => object,
+            Err(error) => return Ok(Err(error)),
+        };
+        let timed = object.with_store(work, f).await;
+        self.finish_storage(timed, &object)
+    }
+
+    /// What the store's thread has done is done for this turn.
+    fn finish_storage<T>(&mut self, (done, time): Timed<T>, object: &Object) -> Refusable<T> {
+        self.spend_cpu(time)?;
+        Ok(done.map_err(|error| refusal(error, object, &mut self.duties)))
+    }
+}
+
 impl Host for GuestState {
-    fn get(&mut self, keys: Vec<String>) -> Refusable<Vec<Option<Vec<u8>>>> {
-        self.with_object(|object, _| object.with_store(|store| store.get(&keys)))
+    async fn get(&mut self, keys: Vec<String>) -> Refusable<Vec<Option<Vec<u8>>>> {
+        let work = Work::Keys(keys.len());
+        self.with_store(work, move |store| store.get(&keys)).await
     }
 
-    fn put(&mut self, entries: Vec<(String, Vec<u8>)>) -> Refusable<()> {
-        self.with_object(|object, _| object.with_store(|store| store.put(&entries)))
+    async fn put(&mut self, entries: Vec<(String, Vec<u8>)>) -> Refusable<()> {
+        let bytes = |(key, value): &(String, Vec<u8>)| key.len() + value.len();
+        let work = Work::Put {
+            entries: entries.len(),
+            bytes: entries.iter().map(bytes).sum(),
+        };
+        self.with_store(work, move |store| store.put(&entries))
+            .await
     }
 
-    fn delete(&mut self, keys: Vec<String>) -> Refusable<u32> {
-        self.with_object(|object, _| object.with_store(|store| store.delete(&keys)))
+    async fn delete(&mut self, keys: Vec<String>) -> Refusable<u32> {
+        let work = Work::Keys(keys.len());
+        self.with_store(work, move |store| store.delete(&keys))
+            .await
     }
 
-    fn list(&mut self, options: WitListOptions) -> Refusable<Vec<(String, Vec<u8>)>> {
+    async fn list(&mut self, options: WitListOptions) -> Refusable<Vec<(String, Vec<u8>)>> {
         let options = ListOptions {
             start: options.start,
             start_after: options.start_after,
@@ -46,34 +77,44 @@ impl Host for GuestState {
             reverse: options.reverse,
             limit: options.limit,
         };
-        self.with_object(|object, _| object.with_store(|store| store.list(&options)))
+        let work = Work::List(options.limit);
+        self.with_store(work, move |store| store.list(&options))
+            .await
     }
 
-    fn delete_all(&mut self) -> Refusable<()> {
-        self.with_object(|object, journal| {
-            journal.note_alarm(object);
-            object.with_store(|store| store.delete_all())?;
+    async fn delete_all(&mut self) -> Refusable<()> {
+        if let Ok(object) = self.object() {
+            self.effects.journal.note_alarm(&object);
+        }
+        let done = self.with_store(Work::DeleteAll, |store| store.delete_all());
+        let done = done.await?;
+        if let (Ok(()), Ok(object)) = (&done, self.object()) {
             object.note_delete_all();
-            Ok(())
-        })
+        }
+        Ok(done)
     }
 
-    fn begin(&mut self) -> Refusable<()> {
-        self.with_object(|object, _| object.with_store(|store| store.begin()))
+    async fn begin(&mut self) -> Refusable<()> {
+        self.with_store(Work::Keys(0), |store| store.begin()).await
     }
 
-    fn commit(&mut self) -> Refusable<()> {
-        self.with_object(|object, _| object.with_store(|store| store.commit()))
+    async fn commit(&mut self) -> Refusable<()> {
+        self.with_store(Work::Keys(0), |store| store.commit()).await
     }
 
-    fn rollback(&mut self) -> Refusable<()> {
-        self.with_object(|object, _| object.with_store(|store| store.rollback()))
+    async fn rollback(&mut self) -> Refusable<()> {
+        self.with_store(Work::Rollback, |store| store.rollback())
+            .await
     }
 
-    fn exec(&mut self, sql: String, parameters: Vec<WitSqlValue>) -> Refusable<WitSqlResult> {
-        let parameters: Vec<_> = parameters.into_iter().map(SqlValue::from).collect();
-        let done =
-            self.with_object(|object, _| object.with_store(|store| store.exec(&sql, &parameters)))?;
+    async fn exec(&mut self, sql: String, parameters: Vec<WitSqlValue>) -> Refusable<WitSqlResult> {
+        let object = match self.object() {
+            Ok(object) => object,
+            Err(error) => return Ok(Err(error)),
+        };
+        let parameters = parameters.into_iter().map(SqlValue::from).collect();
+        let timed = object.exec(sql, parameters).await;
+        let done = self.finish_storage(timed, &object)?;
         Ok(done.map(|result| WitSqlResult {
             columns: result.columns,
             rows: result
@@ -85,8 +126,8 @@ impl Host for GuestState {
         }))
     }
 
-    fn database_size(&mut self) -> Refusable<u64> {
-        self.with_object(|object, _| object.with_store(|store| store.size()))
+    async fn database_size(&mut self) -> Refusable<u64> {
+        self.with_store(Work::Keys(0), |store| store.size()).await
     }
 }
 

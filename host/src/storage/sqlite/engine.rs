@@ -1,6 +1,7 @@
 //! Owns one open database: how it is opened and set up, and the host's own tables in it. Knows nothing of turns
 //! and of where files belong.
 
+use std::cell::Cell;
 use std::fs;
 use std::path::Path;
 use std::sync::Arc;
@@ -10,7 +11,9 @@ use rusqlite::config::DbConfig;
 use rusqlite::limits::Limit;
 use rusqlite::{CachedStatement, Connection, OpenFlags, OptionalExtension};
 
+use super::functions;
 use super::guard::{Guard, is_host_text};
+use super::home::private_file;
 use super::trouble::{Trouble, failed, message};
 use crate::storage::bounds::Bounds;
 use crate::storage::store::StorageError;
@@ -44,6 +47,7 @@ pub(in crate::storage) struct Engine {
     /// What errors call it.
     pub(super) place: Arc<str>,
     page_bytes: i64,
+    most_bytes: Cell<u64>,
 }
 
 impl Engine {
@@ -57,6 +61,11 @@ impl Engine {
 
     /// A database for other ends, made if there is none.
     pub(super) fn index(path: &Path, bounds: &Bounds) -> Result<Self, StorageError> {
+        if !path.exists() {
+            private_file(path).map_err(|cause| {
+                StorageError::Failed(format!("{}: cannot be made: {cause}", path.display()))
+            })?;
+        }
         let engine = Self::file(path, OpenFlags::SQLITE_OPEN_CREATE, bounds)?;
         let log = "PRAGMA journal_mode = WAL";
         let result = engine.connection.execute_batch(log);
@@ -107,10 +116,7 @@ impl Engine {
         // that of a LIMIT, and keeping compiled statements gains nothing.
         connection.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_QPSG, true)?;
         for (limit, value) in [
-            (
-                Limit::SQLITE_LIMIT_LENGTH,
-                limit(bounds.value_bytes).saturating_add(ROW_OVERHEAD),
-            ),
+            (Limit::SQLITE_LIMIT_LENGTH, value_bytes(bounds)),
             (
                 Limit::SQLITE_LIMIT_VARIABLE_NUMBER,
                 limit(bounds.sql_parameters),
@@ -142,16 +148,34 @@ impl Engine {
              PRAGMA journal_size_limit = {LOG_BYTES};"
         ))?;
         let guard = Guard::install(&mut connection)?;
+        let most = usize::try_from(value_bytes(bounds)).unwrap_or(usize::MAX);
+        functions::install(&connection, most)?;
         let page_bytes: i64 = connection.pragma_query_value(None, "page_size", |row| row.get(0))?;
-        let database_bytes = i64::try_from(bounds.database_bytes).unwrap_or(i64::MAX);
-        let pages = (database_bytes / page_bytes).clamp(1, i64::from(u32::MAX) - 1);
-        connection.pragma_update_and_check(None, "max_page_count", pages, |_| Ok(()))?;
-        Ok(Self {
+        let engine = Self {
             connection,
             guard,
             place: place.into(),
             page_bytes,
-        })
+            most_bytes: Cell::new(u64::MAX),
+        };
+        engine.bound(bounds.database_bytes)?;
+        Ok(engine)
+    }
+
+    /// Have the database not grow beyond this; what is there stays.
+    pub(super) fn bound(&self, bytes: u64) -> rusqlite::Result<()> {
+        if self.most_bytes.replace(bytes) == bytes {
+            return Ok(());
+        }
+        let bytes = i64::try_from(bytes).unwrap_or(i64::MAX);
+        let pages = (bytes / self.page_bytes).clamp(1, i64::from(u32::MAX) - 1);
+        self.connection
+            .pragma_update_and_check(None, "max_page_count", pages, |_| Ok(()))
+    }
+
+    /// What it is not to grow beyond.
+    pub(super) fn most_bytes(&self) -> u64 {
+        self.most_bytes.get()
     }
 
     /// Move the log into the database, and leave an empty one. Outside a transaction.
@@ -264,15 +288,20 @@ impl Engine {
         }
     }
 
-    pub(super) fn size(&self) -> rusqlite::Result<u64> {
+    pub(in crate::storage) fn size(&self) -> rusqlite::Result<u64> {
         let pages: i64 = self
-            .connection
-            .pragma_query_value(None, "page_count", |row| row.get(0))?;
+            .host("PRAGMA page_count /* _pairway_ */")?
+            .query_row([], |row| row.get(0))?;
         Ok((pages * self.page_bytes).cast_unsigned())
     }
 }
 
+/// Bytes of the largest value, and of a row of the host's with it.
+pub(super) fn value_bytes(bounds: &Bounds) -> i32 {
+    limit(bounds.value_bytes).saturating_add(ROW_OVERHEAD)
+}
+
 /// A bound as SQLite counts, which takes no more than an `i32`.
-fn limit(value: u64) -> i32 {
+pub(super) fn limit(value: u64) -> i32 {
     i32::try_from(value).unwrap_or(i32::MAX)
 }

@@ -10,8 +10,12 @@ use std::time::Instant;
 use rusqlite::Connection;
 use rusqlite::hooks::{AuthAction, AuthContext, Authorization};
 
-/// Instructions of SQLite's machine between two looks at the clock, some tens of microseconds.
-const STEPS_PER_LOOK: i32 = 1_000;
+use super::temp::Temp;
+use crate::storage::stop::Stop;
+
+/// Instructions of SQLite's machine between two looks at the clock, some microseconds, or as many milliseconds where they
+/// are functions of the largest values.
+const STEPS_PER_LOOK: i32 = 100;
 
 /// What the names of the host's own tables begin with.
 const HOST_PREFIX: &str = "_pairway_";
@@ -39,6 +43,12 @@ struct Watch {
     refusal: Option<String>,
     defines: bool,
     sets: bool,
+    /// A function whose time grows with the square of what it is given.
+    squares: Option<&'static str>,
+    /// There is too much in temporary files.
+    is_spilling: bool,
+    temp: Option<Temp>,
+    stop: Option<Arc<Stop>>,
 }
 
 impl Guard {
@@ -50,7 +60,7 @@ impl Guard {
             asked.authorize(context)
         }))?;
         let asked = Arc::clone(&guard);
-        connection.progress_handler(STEPS_PER_LOOK, Some(move || asked.is_over_time()))?;
+        connection.progress_handler(STEPS_PER_LOOK, Some(move || asked.is_over()))?;
         Ok(guard)
     }
 
@@ -59,10 +69,12 @@ impl Guard {
     }
 
     /// From here on it is the guest's SQL, until the scope is dropped.
-    pub(super) fn enter(&self, deadline: Instant) -> Scope<'_> {
+    pub(super) fn enter(&self, deadline: Instant, temp_bytes: u64, stop: &Arc<Stop>) -> Scope<'_> {
         *self.watch() = Watch {
             is_guest: true,
             deadline: Some(deadline),
+            stop: Some(Arc::clone(stop)),
+            temp: Some(Temp::watch(temp_bytes)),
             ..Watch::default()
         };
         Scope { guard: self }
@@ -82,6 +94,7 @@ impl Guard {
             }
             Verdict::Defines => watch.defines = true,
             Verdict::Sets => watch.sets = true,
+            Verdict::Squares(name) => watch.squares = Some(name),
             Verdict::Refuse(reason) => {
                 watch.refusal = Some(reason);
                 return Authorization::Deny;
@@ -90,11 +103,18 @@ impl Guard {
         Authorization::Allow
     }
 
-    fn is_over_time(&self) -> bool {
+    /// Whether the guest's SQL has had its time or its room.
+    fn is_over(&self) -> bool {
         let mut watch = self.watch();
-        let is_late = watch.deadline.is_some_and(|at| Instant::now() >= at);
-        watch.is_late |= is_late;
-        is_late
+        let Some(deadline) = watch.deadline else {
+            return false;
+        };
+        let now = Instant::now();
+        watch.is_late |= now >= deadline;
+        watch.is_spilling |= watch.temp.as_mut().is_some_and(|temp| temp.is_over(now));
+        watch.is_late
+            || watch.is_spilling
+            || watch.stop.as_ref().is_some_and(|stop| stop.is_given_up())
     }
 }
 
@@ -107,7 +127,19 @@ pub(super) struct Scope<'g> {
 impl Scope<'_> {
     /// Whether the SQL was stopped because its time was over.
     pub(super) fn is_late(&self) -> bool {
-        self.guard.watch().is_late
+        let watch = self.guard.watch();
+        // What was interrupted by another thread has not looked itself.
+        watch.is_late || watch.deadline.is_some_and(|at| Instant::now() >= at)
+    }
+
+    /// Whether the SQL was stopped because there is too much in temporary files.
+    pub(super) fn is_spilling(&self) -> bool {
+        self.guard.watch().is_spilling
+    }
+
+    /// A function that a statement uses and that takes no large values.
+    pub(super) fn squares(&self) -> Option<&'static str> {
+        self.guard.watch().squares
     }
 
     pub(super) fn take_refusal(&self) -> Option<String> {
@@ -136,6 +168,7 @@ enum Verdict {
     Allow,
     Defines,
     Sets,
+    Squares(&'static str),
     Refuse(String),
 }
 
@@ -235,6 +268,14 @@ fn function(name: &str) -> Verdict {
         "load_extension" | "fts3_tokenizer" | "sqlite_log" => {
             Verdict::Refuse(format!("the function {name} is not allowed"))
         }
+        "json_pretty" => refuse(
+            "the function json_pretty is not allowed: what it gives can be a thousand times as large as what it is given",
+        ),
+        "json_patch" => Verdict::Squares("json_patch"),
+        "jsonb_patch" => Verdict::Squares("jsonb_patch"),
+        "unhex" => Verdict::Squares("unhex"),
+        "snippet" => Verdict::Squares("snippet"),
+        "highlight" => Verdict::Squares("highlight"),
         _ => Verdict::Allow,
     }
 }

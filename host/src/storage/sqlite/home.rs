@@ -2,13 +2,15 @@
 //! is in the database.
 
 use std::fmt;
-use std::fs::{self, File};
+use std::fs::{self, DirBuilder, File};
 use std::io::{ErrorKind, Write};
+use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use super::engine::Engine;
 use crate::storage::bounds::Bounds;
+use crate::storage::room::Room;
 use crate::storage::store::{Address, StorageError};
 
 /// What follows the name of a database in that of its log.
@@ -24,8 +26,11 @@ pub(in crate::storage) trait Home: Send + fmt::Debug {
     /// A new database, where there is none.
     fn create(&mut self) -> Result<Engine, StorageError>;
 
-    /// The database is not used any more, but is to stay.
-    fn keep(&mut self, engine: Engine);
+    /// Bytes that it takes, while nobody uses it. `engine` is it, where it has no file.
+    fn bytes(&self, engine: &Engine) -> u64;
+
+    /// The database is not used any more, but is to stay. Gives the bytes that it takes.
+    fn keep(&mut self, engine: Engine) -> u64;
 
     /// The database is empty and not used any more: leave nothing of it.
     fn remove(&mut self, engine: Engine) -> Result<(), StorageError>;
@@ -63,7 +68,7 @@ impl FileHome {
     /// its name for good from the first commit on, when SQLite syncs the directory for the log's sake.
     fn write_template(&self) -> std::io::Result<()> {
         let path = beside(&self.path, NEW);
-        let mut file = File::create(&path)?;
+        let mut file = private_file(&path)?;
         file.write_all(&self.template)?;
         file.sync_all()?;
         fs::rename(path, &self.path)
@@ -94,7 +99,7 @@ impl Home for FileHome {
         if let Some(objects) = dir.parent()
             && !dir.is_dir()
         {
-            fs::create_dir_all(dir).map_err(|cause| self.failed("cannot be made", &cause))?;
+            private_dir(dir).map_err(|cause| self.failed("cannot be made", &cause))?;
             sync_dir(objects)?;
         }
         // A log without its database, as a crash in the middle of `sweep` may leave one, is not to be replayed
@@ -110,11 +115,16 @@ impl Home for FileHome {
             })
     }
 
-    fn keep(&mut self, engine: Engine) {
+    fn bytes(&self, _: &Engine) -> u64 {
+        bytes_of(&self.path)
+    }
+
+    fn keep(&mut self, engine: Engine) -> u64 {
         let log = fs::metadata(beside(&self.path, LOG));
         if let Err(error) = engine.close(log.map_or(0, |log| log.len())) {
             tracing::warn!("{error}");
         }
+        bytes_of(&self.path)
     }
 
     fn remove(&mut self, engine: Engine) -> Result<(), StorageError> {
@@ -124,6 +134,47 @@ impl Home for FileHome {
         drop(engine);
         sweep(&self.path)
     }
+}
+
+/// Make a directory, and those around it, for nobody but the user whose process this is. One that is there stays as it is:
+/// its owner may have reasons.
+pub(super) fn private_dir(dir: &Path) -> std::io::Result<()> {
+    DirBuilder::new().recursive(true).mode(0o700).create(dir)
+}
+
+/// Make a file, or empty one, for nobody but the user whose process this is. SQLite gives the log of a database the
+/// permissions of the database.
+pub(super) fn private_file(path: &Path) -> std::io::Result<File> {
+    let mut options = File::options();
+    options.create(true).truncate(true).write(true).mode(0o600);
+    options.open(path)
+}
+
+/// Count the databases that there are.
+pub(super) fn scan(objects: &Path, room: &Room) -> Result<(), StorageError> {
+    let failed = |cause: std::io::Error| {
+        let dir = objects.display();
+        StorageError::Failed(format!("{dir}: cannot be counted: {cause}"))
+    };
+    for class in fs::read_dir(objects).map_err(failed)? {
+        let class = class.map_err(failed)?.path();
+        if !class.is_dir() {
+            continue;
+        }
+        for file in fs::read_dir(class).map_err(failed)? {
+            let path = file.map_err(failed)?.path();
+            if path.extension().is_some_and(|suffix| suffix == "sqlite") {
+                room.count(bytes_of(&path));
+            }
+        }
+    }
+    Ok(())
+}
+
+/// Bytes of a database and its log.
+pub(super) fn bytes_of(path: &Path) -> u64 {
+    let bytes = |path: &Path| fs::metadata(path).map_or(0, |file| file.len());
+    bytes(path) + bytes(&beside(path, LOG))
 }
 
 /// The path of a file beside a database.

@@ -10,17 +10,21 @@
 
 mod alarm;
 mod engine;
+mod functions;
 mod guard;
 mod home;
 mod index;
 mod kv;
+mod size;
 mod sql;
 mod store;
+mod temp;
 mod trouble;
 mod turn;
 mod wipe;
 
-use std::fs::{self, File, TryLockError};
+use std::fs::{File, TryLockError};
+use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -30,6 +34,7 @@ pub(super) use self::home::Home;
 use self::index::AlarmIndex;
 pub(super) use self::store::SqliteStore;
 use super::bounds::Bounds;
+use super::room::Room;
 use super::store::{Address, AlarmHint, Storage, StorageError, Store};
 
 /// Objects' stores as files.
@@ -39,6 +44,7 @@ pub(crate) struct SqliteStorage {
     /// The bytes of a new object's database.
     template: Arc<[u8]>,
     bounds: Arc<Bounds>,
+    room: Arc<Room>,
     index: AlarmIndex,
     /// Held, not read.
     _lock: File,
@@ -48,7 +54,7 @@ impl SqliteStorage {
     /// Take the data directory, which is made if there is none.
     pub(crate) fn open(data_dir: &Path, bounds: Bounds) -> Result<Self, StorageError> {
         let objects = data_dir.join("objects");
-        fs::create_dir_all(&objects).map_err(|cause| {
+        home::private_dir(&objects).map_err(|cause| {
             let dir = objects.display();
             StorageError::Failed(format!("cannot make the directory {dir}: {cause}"))
         })?;
@@ -58,13 +64,23 @@ impl SqliteStorage {
         home::sweep(&new)?;
         let template = Engine::template(&new, &bounds)?;
         home::sweep(&new)?;
+        let room = Room::new(bounds.storage_bytes, bounds.stored_objects, "storage_bytes");
+        home::scan(&objects, &room)?;
         Ok(Self {
             objects,
+            room,
             template: template.into(),
             index: AlarmIndex::open(&data_dir.join("alarms.sqlite"), &bounds)?,
             bounds: Arc::new(bounds),
             _lock: lock,
         })
+    }
+}
+
+#[cfg(test)]
+impl SqliteStorage {
+    pub(super) fn room(&self) -> &Room {
+        &self.room
     }
 }
 
@@ -78,6 +94,7 @@ fn lock(data_dir: &Path) -> Result<File, StorageError> {
         .create(true)
         .truncate(false)
         .write(true)
+        .mode(0o600)
         .open(data_dir.join("lock"))
         .map_err(failed)?;
     match file.try_lock() {
@@ -93,7 +110,7 @@ impl Storage for SqliteStorage {
     fn open(&self, address: &Address) -> Result<Box<dyn Store>, StorageError> {
         let template = Arc::clone(&self.template);
         let home = FileHome::new(&self.objects, address, template, Arc::clone(&self.bounds));
-        let store = SqliteStore::open(Box::new(home), Arc::clone(&self.bounds))?;
+        let store = SqliteStore::open(Box::new(home), &self.room, &self.bounds)?;
         Ok(Box::new(store))
     }
 

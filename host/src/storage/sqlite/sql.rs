@@ -1,6 +1,7 @@
 //! Owns the running of the guest's SQL. Knows nothing of turns: it either only reads, or writes into the
 //! transaction that is open.
 
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use rusqlite::fallible_iterator::FallibleIterator;
@@ -9,8 +10,10 @@ use rusqlite::{Batch, Error, ErrorCode, Statement, ToSql};
 
 use super::engine::Engine;
 use super::guard::{Scope, is_host_text, mentions_host_tables};
+use super::size::Sizes;
 use super::trouble::{Trouble, is_engine_failure, message};
 use crate::storage::bounds::Bounds;
+use crate::storage::stop::Stop;
 use crate::storage::store::{SqlResult, SqlValue, StorageError};
 
 /// One call of `exec`.
@@ -20,6 +23,7 @@ pub(super) struct Exec<'e> {
     parameters: &'e [SqlValue],
     bounds: &'e Bounds,
     deadline: Instant,
+    stop: &'e Arc<Stop>,
 }
 
 /// How it went.
@@ -41,6 +45,7 @@ impl<'e> Exec<'e> {
         sql: &'e str,
         parameters: &'e [SqlValue],
         bounds: &'e Bounds,
+        stop: &'e Arc<Stop>,
     ) -> Result<Self, StorageError> {
         if sql.len() as u64 > bounds.sql_statement_bytes {
             return Err(refused(&format!(
@@ -57,11 +62,16 @@ impl<'e> Exec<'e> {
             parameters,
             bounds,
             deadline: Instant::now() + Duration::from_millis(bounds.sql_ms),
+            stop,
         })
     }
 
     pub(super) fn run(&self, engine: &Engine, may_write: bool) -> Result<Ran, Trouble> {
-        let scope = engine.guard.enter(self.deadline);
+        let scope = engine
+            .guard
+            .enter(self.deadline, self.bounds.sql_temp_bytes, self.stop);
+        let interrupt = engine.connection.get_interrupt_handle();
+        let _armed = self.stop.arm(Box::new(move || interrupt.interrupt()));
         let before = engine.connection.total_changes();
         let mut result = SqlResult::default();
         let step = self
@@ -83,14 +93,15 @@ impl<'e> Exec<'e> {
     ) -> Result<Step, Trouble> {
         // The usual case, one statement, is compiled once. An error here may come from the second statement,
         // which needs what the first one makes.
+        let mut sizes = Sizes::small(engine, self.bounds)?;
         if !is_host_text(self.sql)
             && let Ok(mut statement) = engine.connection.prepare_cached(self.sql)
         {
             let step = match self.check_parameters(statement.parameter_count()) {
-                Ok(()) => self.run_one(&mut statement, scope, may_write, result),
+                Ok(()) => self.run_one(&mut statement, scope, &mut sizes, may_write, result),
                 Err(error) => Err(error.into()),
             };
-            if scope.defines() || scope.sets() {
+            if scope.defines() || scope.sets() || scope.squares().is_some() {
                 // What was noted of it while it was compiled would not be noted again.
                 statement.discard();
             }
@@ -99,15 +110,20 @@ impl<'e> Exec<'e> {
         let mut batch = Batch::new(&engine.connection, self.sql);
         let mut count = 0;
         let mut has_bound = false;
-        while let Some(mut statement) = batch.next()? {
+        while let Some(mut statement) = sizes.compile(|| batch.next())? {
             if has_bound {
                 return Err(refused("only the last statement can have parameters").into());
             }
             count += 1;
             has_bound = statement.parameter_count() > 0;
-            if let Step::WouldWrite = self.run_one(&mut statement, scope, may_write, result)? {
+            if let Step::WouldWrite =
+                self.run_one(&mut statement, scope, &mut sizes, may_write, result)?
+            {
                 return Ok(Step::WouldWrite);
             }
+            drop(statement);
+            drop(sizes);
+            sizes = Sizes::small(engine, self.bounds)?;
         }
         if count == 0 {
             return Err(refused("the SQL contains no statement").into());
@@ -132,9 +148,17 @@ impl<'e> Exec<'e> {
         &self,
         statement: &mut Statement<'_>,
         scope: &Scope<'_>,
+        sizes: &mut Sizes<'_>,
         may_write: bool,
         result: &mut SqlResult,
     ) -> Result<Step, Trouble> {
+        if let Some(name) = scope.squares() {
+            if scope.defines() {
+                // SQLite would not ask about it again where the definition is used.
+                return Err(refused(&format!("{name} cannot stand in a definition")).into());
+            }
+            sizes.bound_values(self.bounds.sql_quadratic_bytes)?;
+        }
         if scope.defines() && mentions_host_tables(self.sql) {
             // SQLite does not ask about the new name of a table, nor about what a foreign key refers to, and a
             // foreign key on the host's tables would get in the way of the host's own writes.
@@ -143,14 +167,43 @@ impl<'e> Exec<'e> {
         if !may_write && (!statement.readonly() || scope.sets()) {
             return Ok(Step::WouldWrite);
         }
+        self.bind_and_read(statement, result)
+            .map_err(|trouble| match trouble {
+                Trouble::Engine(error) if error.sqlite_error_code() == Some(ErrorCode::TooBig) => {
+                    refused(&Self::too_big(&error, scope, sizes)).into()
+                }
+                other => other,
+            })?;
+        Ok(Step::Done)
+    }
+
+    fn bind_and_read(
+        &self,
+        statement: &mut Statement<'_>,
+        result: &mut SqlResult,
+    ) -> Result<(), Trouble> {
         if statement.parameter_count() > 0 {
             self.check_parameters(statement.parameter_count())?;
             for (index, value) in self.parameters.iter().enumerate() {
                 statement.raw_bind_parameter(index + 1, value)?;
             }
         }
-        self.read_rows(statement, result)?;
-        Ok(Step::Done)
+        self.read_rows(statement, result)
+    }
+
+    fn too_big(error: &Error, scope: &Scope<'_>, sizes: &Sizes<'_>) -> String {
+        let (text, bytes) = (message(error), sizes.value_bytes);
+        if let Some(name) = scope.squares() {
+            return format!(
+                "{text}: with {name} no value has more than {bytes} bytes (limit sql_quadratic_bytes)"
+            );
+        }
+        if sizes.is_small() {
+            return format!("{text}{}", Self::hint(error));
+        }
+        format!(
+            "{text}: in a statement of so many instructions no value has more than {bytes} bytes (limits value_bytes, sql_instructions)"
+        )
     }
 
     /// Run a statement to its end; what the one before gave is dropped.
@@ -200,12 +253,17 @@ impl<'e> Exec<'e> {
     fn explain(&self, trouble: Trouble, scope: &Scope<'_>) -> Trouble {
         let error = match trouble {
             Trouble::Engine(error) => error,
-            Trouble::Refused(_) => return trouble,
+            Trouble::Refused(_) | Trouble::Full(..) => return trouble,
         };
-        let text = if scope.is_late() {
+        let text = if scope.is_late() && is_interruption(&error) {
             format!(
                 "the SQL took more than {} ms (limit sql_ms)",
                 self.bounds.sql_ms
+            )
+        } else if scope.is_spilling() {
+            format!(
+                "temporary files take more than {} bytes (limit sql_temp_bytes)",
+                self.bounds.sql_temp_bytes
             )
         } else if let Some(refusal) = scope.take_refusal() {
             refusal
@@ -216,6 +274,10 @@ impl<'e> Exec<'e> {
         };
         refused(&text).into()
     }
+}
+
+fn is_interruption(error: &Error) -> bool {
+    error.sqlite_error_code() == Some(ErrorCode::OperationInterrupted)
 }
 
 fn refused(text: &str) -> StorageError {

@@ -9,7 +9,16 @@ use super::sql::{Exec, Ran};
 use super::turn::Turns;
 use super::{alarm, kv, wipe};
 use crate::storage::bounds::Bounds;
-use crate::storage::store::{Alarm, ListOptions, SqlResult, SqlValue, StorageError, Store};
+use crate::storage::room::Room;
+use crate::storage::stop::Stop;
+use crate::storage::store::{Alarm, ListOptions, SqlResult, SqlValue, StorageError, Store, Work};
+
+/// Bytes of a database in which nothing takes long, and of entries that are written in a moment.
+const SMALL_BYTES: u64 = 1024 * 1024;
+const FEW_BYTES: usize = 256 * 1024;
+
+/// Keys whose values, the largest there are, are read or deleted in a few milliseconds.
+const FEW_KEYS: usize = 4;
 
 /// One object's store.
 #[derive(Debug)]
@@ -20,15 +29,47 @@ pub(in crate::storage) struct SqliteStore {
 impl SqliteStore {
     pub(in crate::storage) fn open(
         home: Box<dyn Home>,
-        bounds: Arc<Bounds>,
+        room: &Arc<Room>,
+        bounds: &Arc<Bounds>,
     ) -> Result<Self, StorageError> {
         Ok(Self {
-            turns: Turns::open(home, bounds)?,
+            turns: Turns::open(home, Arc::clone(room), Arc::clone(bounds))?,
         })
     }
 }
 
+impl SqliteStore {
+    /// Whether there is so little in the database that everything in it is read in a moment.
+    fn is_small(&self) -> bool {
+        let size = self.turns.engine().map(Engine::size);
+        size.is_some_and(|size| size.is_ok_and(|bytes| bytes <= SMALL_BYTES))
+    }
+}
+
 impl Store for SqliteStore {
+    fn is_brief(&self, work: Work) -> bool {
+        if self.turns.engine().is_none() {
+            // The first write makes a file, and waits for the disk.
+            return !matches!(work, Work::Put { .. } | Work::Alarm);
+        }
+        match work {
+            Work::Keys(keys) => keys <= FEW_KEYS || self.is_small(),
+            Work::Put { entries, bytes } => {
+                bytes <= FEW_BYTES && (entries <= FEW_KEYS || self.is_small())
+            }
+            Work::List(limit) => {
+                limit.is_some_and(|limit| limit as usize <= FEW_KEYS) || self.is_small()
+            }
+            Work::Alarm => true,
+            Work::Rollback => !self.turns.is_dirty() || self.is_small(),
+            Work::DeleteAll => false,
+        }
+    }
+
+    fn listen_to(&mut self, stop: Arc<Stop>) {
+        self.turns.listen_to(stop);
+    }
+
     fn get(&mut self, keys: &[String]) -> Result<Vec<Option<Vec<u8>>>, StorageError> {
         kv::check_keys(keys.iter(), self.turns.bounds())?;
         let values = self
@@ -75,7 +116,8 @@ impl Store for SqliteStore {
     fn exec(&mut self, sql: &str, parameters: &[SqlValue]) -> Result<SqlResult, StorageError> {
         self.turns.check_not_lost()?;
         let bounds = Arc::clone(self.turns.bounds());
-        let exec = Exec::new(sql, parameters, &bounds)?;
+        let stop = Arc::clone(self.turns.stop());
+        let exec = Exec::new(sql, parameters, &bounds, &stop)?;
         let ran = match self.turns.engine() {
             Some(engine) => exec.run(engine, false),
             // What only reads finds an empty database, and leaves none behind.

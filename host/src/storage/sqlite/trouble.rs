@@ -9,6 +9,8 @@ use crate::storage::store::StorageError;
 pub(super) enum Trouble {
     /// The engine failed; the transaction can not be relied on.
     Engine(Error),
+    /// So it did, at a bound that this explains.
+    Full(Error, String),
     /// The work was refused, or is wrong; what was written before it stands.
     Refused(StorageError),
 }
@@ -30,6 +32,9 @@ impl Trouble {
     pub(super) fn into_error(self, place: &str) -> StorageError {
         match self {
             Self::Engine(error) => failed(place, &error),
+            Self::Full(error, bound) => {
+                StorageError::Failed(format!("{place}: {}{bound}", message(&error)))
+            }
             Self::Refused(error) => error,
         }
     }

@@ -8,6 +8,8 @@ use super::home::Home;
 use super::trouble::{Trouble, failed};
 use super::wipe;
 use crate::storage::bounds::Bounds;
+use crate::storage::room::{Grant, Room};
+use crate::storage::stop::Stop;
 use crate::storage::store::StorageError;
 
 const BEGIN: &str = "BEGIN /* _pairway_ */";
@@ -28,6 +30,11 @@ pub(super) struct Turns {
     is_new: bool,
     /// This turn may leave nothing in the database.
     may_be_empty: bool,
+    stop: Arc<Stop>,
+    room: Arc<Room>,
+    /// Bytes that the database is charged with, and its size when it was last looked at.
+    charged: u64,
+    size: u64,
 }
 
 #[derive(Debug, PartialEq, Eq)]
@@ -41,16 +48,37 @@ enum Turn {
 }
 
 impl Turns {
-    pub(super) fn open(mut home: Box<dyn Home>, bounds: Arc<Bounds>) -> Result<Self, StorageError> {
+    pub(super) fn open(
+        mut home: Box<dyn Home>,
+        room: Arc<Room>,
+        bounds: Arc<Bounds>,
+    ) -> Result<Self, StorageError> {
+        let engine = home.find()?;
+        let charged = engine.as_ref().map_or(0, |engine| home.bytes(engine));
+        let size = engine
+            .as_ref()
+            .map_or(0, |engine| engine.size().unwrap_or(0));
         Ok(Self {
-            engine: home.find()?,
+            engine,
             home,
+            room,
+            charged,
+            size,
             bounds,
             turn: Turn::Clean,
             depth: 0,
             is_new: false,
             may_be_empty: false,
+            stop: Arc::default(),
         })
+    }
+
+    pub(super) fn listen_to(&mut self, stop: Arc<Stop>) {
+        self.stop = stop;
+    }
+
+    pub(super) fn stop(&self) -> &Arc<Stop> {
+        &self.stop
     }
 
     pub(super) fn bounds(&self) -> &Arc<Bounds> {
@@ -94,8 +122,61 @@ impl Turns {
         self.check_not_lost()?;
         let is_first = self.turn == Turn::Clean;
         let result = if is_first { self.start() } else { Ok(()) };
-        let result = result.and_then(|()| work(self.engine_of_dirty_turn(), &self.bounds));
-        result.map_err(|trouble| self.after_write(trouble, is_first))
+        let result = result.and_then(|()| {
+            let grant = self.grant()?;
+            let engine = self.engine_of_dirty_turn();
+            let result = work(engine, &self.bounds);
+            drop(grant);
+            result
+        });
+        let result = result.map_err(|trouble| {
+            let trouble = self.explain_full(trouble);
+            self.after_write(trouble, is_first)
+        });
+        self.recharge();
+        result
+    }
+
+    /// Have the database grow only by what it may.
+    fn grant(&self) -> Result<Grant, Trouble> {
+        let most = self.bounds.database_bytes.saturating_sub(self.size);
+        let grant = self.room.grant(most);
+        let engine = self.engine_of_dirty_turn();
+        engine.bound((self.size + grant.bytes).min(self.bounds.database_bytes))?;
+        Ok(grant)
+    }
+
+    /// Charge the database with what it takes now.
+    fn recharge(&mut self) {
+        let Some(Ok(size)) = self.engine.as_ref().map(Engine::size) else {
+            return;
+        };
+        let charged = (self.charged + size).saturating_sub(self.size);
+        self.room.resize(self.charged, charged);
+        (self.charged, self.size) = (charged, size);
+    }
+
+    /// The database is gone, and what it was charged with.
+    fn discharge(&mut self) {
+        self.room.resize(self.charged, 0);
+        self.room.remove_object();
+        (self.charged, self.size) = (0, 0);
+    }
+
+    /// Say which bound it is that a full database has come to.
+    fn explain_full(&self, trouble: Trouble) -> Trouble {
+        match trouble {
+            Trouble::Engine(error)
+                if error.sqlite_error_code() == Some(rusqlite::ErrorCode::DiskFull)
+                    && self
+                        .engine
+                        .as_ref()
+                        .is_some_and(|engine| engine.most_bytes() < self.bounds.database_bytes) =>
+            {
+                Trouble::Full(error, self.room.full())
+            }
+            other => other,
+        }
     }
 
     fn engine_of_dirty_turn(&self) -> &Engine {
@@ -107,8 +188,11 @@ impl Turns {
     /// Begin the turn's transaction, and in it those that the guest has begun.
     fn start(&mut self) -> Result<(), Trouble> {
         if self.engine.is_none() {
-            self.engine = Some(self.home.create()?);
+            self.room.add_object()?;
+            let made = self.home.create();
+            self.engine = Some(made.inspect_err(|_| self.room.remove_object())?);
             self.is_new = true;
+            self.recharge();
         }
         let engine = self.engine_of_dirty_turn();
         engine.run(BEGIN)?;
@@ -140,7 +224,7 @@ impl Turns {
     /// A failure of the engine takes the whole turn with it, as SQLite itself undoes the transaction in some of
     /// these cases and not in others. Only if it was the turn's first write is nothing else lost.
     fn after_write(&mut self, trouble: Trouble, is_first: bool) -> StorageError {
-        let is_engine = matches!(trouble, Trouble::Engine(_));
+        let is_engine = matches!(trouble, Trouble::Engine(_) | Trouble::Full(..));
         let error = trouble.into_error(&self.place());
         let is_undone = self
             .engine
@@ -181,9 +265,11 @@ impl Turns {
             return Err(error);
         }
         if is_new {
+            self.discharge();
             return self.home.remove(engine);
         }
         self.engine = Some(engine);
+        self.recharge();
         Ok(())
     }
 
@@ -206,10 +292,14 @@ impl Turns {
             return;
         };
         let result = match wipe::is_empty(&engine) {
-            Ok(true) => self.home.remove(engine),
+            Ok(true) => {
+                self.discharge();
+                self.home.remove(engine)
+            }
             Ok(false) => {
                 let result = engine.vacuum();
                 self.engine = Some(engine);
+                self.recharge();
                 result
             }
             Err(error) => {
@@ -300,6 +390,7 @@ impl Turns {
     }
 
     pub(super) fn undo_turn(&mut self) -> Result<(), StorageError> {
+        self.stop.reset();
         self.depth = 0;
         self.undo()
     }
@@ -321,7 +412,8 @@ impl Drop for Turns {
             tracing::warn!("{error}");
         }
         if let Some(engine) = self.engine.take() {
-            self.home.keep(engine);
+            let bytes = self.home.keep(engine);
+            self.room.resize(self.charged, bytes);
         }
     }
 }
