@@ -256,11 +256,6 @@ impl Meter {
         self.base + steps(used)
     }
 
-    /// Whether the bound of its quota is reached.
-    pub(crate) fn is_full(&self) -> bool {
-        self.charge.quota.is_full()
-    }
-
     /// Whether so many more bytes would be taken.
     pub(crate) fn has_room(&self, bytes: u64) -> bool {
         let quota = &self.charge.quota;

@@ -174,7 +174,7 @@ async fn the_system_looks_whether_the_machine_of_a_silent_peer_is_still_there() 
 /// Say this to the worker that fills its outbox.
 async fn full(address: std::net::SocketAddr) -> Raw {
     let mut raw = Raw::open_narrow(address, "/").await;
-    raw.send("send 1000000").await;
+    raw.send("send 16000000").await;
     raw
 }
 
@@ -194,7 +194,7 @@ async fn a_client_that_takes_nothing_is_given_up_also_where_no_send_was_refused(
 #[tokio::test]
 async fn outboxes_together_have_a_bound_and_the_fullest_is_dropped() {
     let host = Host::with(OUTBOX, |config| {
-        config.limits.outbox_total_bytes = 4_500_000;
+        config.limits.outbox_total_bytes = 40_000_000;
     })
     .await;
     let mut clients = Vec::new();
@@ -204,7 +204,7 @@ async fn outboxes_together_have_a_bound_and_the_fullest_is_dropped() {
     let counters = &host.counters;
     until("some to be dropped", || counters.outboxes_dropped.get() > 0).await;
     until("room to be made", || {
-        counters.outbox_bytes_live.get() < 4_500_000
+        counters.outbox_bytes_live.get() < 40_000_000
     })
     .await;
     assert!(counters.sockets_live.get() > 0, "not all of them");
@@ -219,18 +219,18 @@ async fn outboxes_together_have_a_bound_and_the_fullest_is_dropped() {
 async fn a_connection_with_messages_waiting_is_not_read_where_too_much_waits_in_all() {
     let host = Host::with(OUTBOX, |config| {
         config.sockets_per_instance = 10_000;
-        config.limits.held_total_bytes = 200_000;
+        config.limits.held_total_bytes = 400_000;
     })
     .await;
     let mut paused = Raw::open(host.address, "/").await;
     paused.send("pause 600").await;
     until("the timer", || host.counters.turns.get() >= 2).await;
     // Less than one connection may have waiting, more than all may have together.
-    let bytes: Vec<u8> = (0..300)
+    let bytes: Vec<u8> = (0..1000)
         .flat_map(|_| frames::text(&"x".repeat(1000)))
         .collect();
     let writing = paused.write_along(bytes);
-    for _ in 0..300 {
+    for _ in 0..1000 {
         let text = paused.frame().await.into_text();
         assert!(text == "resumed" || text.len() == 1000);
     }

@@ -72,7 +72,7 @@ fn fetch(id: RequestId, request: &Request) {
         "broadcasts" => broadcasts(number(2)),
         "pairs" => pairs(number(2)),
         "handles" => taken(number(2), |_| keep(web_socket_pair()?)),
-        "timers" => taken(number(2), |_| timers::start(60_000).map(drop)),
+        "timers" => taken(number(2), |_| timers::start(500).map(drop)),
         "pauses" => pauses(number(2)),
         "hoard" => hoard(number(2)),
         "body" => return answer_with(id, &vec![b'x'; number(2)]),

@@ -74,8 +74,7 @@ impl Room {
     pub(super) fn full(&self) -> String {
         format!(
             ": the databases of all objects have together up to {} bytes (limit {})",
-            self.bytes.max,
-            self.limit
+            self.bytes.max, self.limit
         )
     }
 
