@@ -6,6 +6,7 @@ use std::sync::PoisonError;
 use tokio::task::spawn_blocking;
 
 use super::Object;
+use crate::printable::Printable;
 use crate::storage::{StorageError, Store};
 
 impl Object {
@@ -76,7 +77,7 @@ impl Object {
             match store.undo_turn() {
                 Ok(()) => self.put_store(store),
                 // Closing it undoes the turn as well.
-                Err(error) => tracing::error!(object = %self.address, "{error}"),
+                Err(error) => tracing::error!(object = %self.address, "{}", Printable(&error)),
             }
         }
     }
@@ -104,7 +105,7 @@ impl Object {
             Ok(Ok(Some(noted))) => self.noted_alarm(noted),
             Ok(Ok(None)) | Err(_) => {}
             // The index is merely early: the alarm is looked up once more than need be.
-            Ok(Err(error)) => tracing::warn!(object = %self.address, "{error}"),
+            Ok(Err(error)) => tracing::warn!(object = %self.address, "{}", Printable(&error)),
         }
     }
 }
