@@ -135,16 +135,7 @@ impl Connection {
             self.end.lost();
             return;
         }
-        // Nothing hangs on it any more, whatever happens.
         drop(guard::catch(Box::pin(self.linger())).await);
-    }
-
-    async fn on_early(&mut self, early: &[u8]) {
-        for piece in early.chunks(work::READ_BYTES) {
-            if !self.is_closed_by_peer {
-                self.on_read(Work::with(piece), false).await;
-            }
-        }
     }
 
     /// Read and write until the end is ordered. `Err` if the connection was lost before.

@@ -6,7 +6,7 @@ use std::time::SystemTime;
 
 use smallvec::SmallVec;
 
-use super::work::Work;
+use super::work::{READ_BYTES, Work};
 use super::{Connection, inflate};
 use crate::guard::{Panicked, Payload};
 use crate::inject::Point;
@@ -24,6 +24,15 @@ type Messages<'a> = SmallVec<[MessageRef<'a>; 1]>;
 const STEP_BYTES: usize = 2048;
 
 impl Connection {
+    /// Take what the client sent behind its handshake.
+    pub(super) async fn on_early(&mut self, early: &[u8]) {
+        for piece in early.chunks(READ_BYTES) {
+            if !self.is_closed_by_peer {
+                self.on_read(Work::with(piece), false).await;
+            }
+        }
+    }
+
     /// Take what was read, in step with the other connections of the thread that are ready, if that pays.
     pub(super) async fn on_input(&mut self, work: Work) {
         let may_step = self.has_own_turns && work.len <= STEP_BYTES;

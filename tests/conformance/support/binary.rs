@@ -97,7 +97,8 @@ impl Binary {
         let mut said = Vec::new();
         let address = loop {
             let line = within("the program to say where it listens", log.recv()).await;
-            let line = line.expect("the program ended instead of listening");
+            let line =
+                line.unwrap_or_else(|| panic!("the program ended instead of listening: {said:#?}"));
             said.push(line.clone());
             let found = line.split_once("http://");
             if let Some((_, rest)) = found.or_else(|| line.split_once("https://")) {
