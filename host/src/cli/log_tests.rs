@@ -13,8 +13,11 @@ const PLAIN: Form = Form {
 /// An output of which each write does what the test says next; without a word it takes everything.
 #[derive(Clone, Default)]
 struct Script {
-    told: Arc<Mutex<(VecDeque<io::Result<usize>>, Vec<u8>)>>,
+    told: Arc<Mutex<Told>>,
 }
+
+/// What the writes are still to do, and what they have taken.
+type Told = (VecDeque<io::Result<usize>>, Vec<u8>);
 
 impl Script {
     fn of(results: impl IntoIterator<Item = io::Result<usize>>) -> Self {
