@@ -1,21 +1,22 @@
-//! Owns the command line: flags and environment become a [`Config`], signals become a shutdown, and the
-//! log gets its form. What the flags mean is the library's to know.
+//! Owns the command line: flags and environment become a [`Config`]. What the flags mean is the library's to know.
 
 mod file;
+mod log;
+mod print;
+mod signals;
 
 use std::io::IsTerminal;
 use std::net::SocketAddr;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use anyhow::{Context, Result};
 use clap::{Args, Parser, Subcommand, ValueEnum};
-use pairway_host::{Config, DurableObject, Limits, Server, Tls, TlsReloader, Worker};
-use tokio::signal::unix::{SignalKind, signal};
-use tokio::sync::oneshot;
-use tracing_subscriber::EnvFilter;
+use pairway_host::{Config, Descriptors, DurableObject, Limits, Server, Tls, Worker};
 
 use self::file::{File, TlsFiles};
+use self::log::{Form, Log};
+use self::signals::Signals;
 
 /// Where durable objects keep their storage unless something else is said.
 const DATA_DIR: &str = ".pairway";
@@ -253,19 +254,13 @@ impl Serve {
         Ok(builder.enable_all().build()?)
     }
 
-    fn start_log(&self) -> Result<()> {
-        let filter = EnvFilter::try_new(&self.log)
-            .with_context(|| format!("`{}` is no log filter (--log, RUST_LOG)", self.log))?;
-        let use_color = std::io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none();
-        let log = tracing_subscriber::fmt()
-            .with_env_filter(filter)
-            .with_ansi(use_color)
-            .with_writer(std::io::stderr);
-        match self.log_format {
-            LogFormat::Pretty => log.init(),
-            LogFormat::Json => log.json().init(),
-        }
-        Ok(())
+    fn start_log(&self, limits: &Limits) -> Result<Log> {
+        let has_color = std::io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none();
+        let form = Form {
+            format: self.log_format,
+            has_color,
+        };
+        Log::start(&self.log, form, limits)
     }
 }
 
@@ -284,37 +279,38 @@ fn default_cache_dir() -> Option<PathBuf> {
 pub(crate) fn run(cli: Cli) -> Result<ExitCode> {
     match cli.command {
         Command::Serve(serve) => {
-            serve.start_log()?;
+            let (worker, config) = serve.config()?;
+            // Dropped behind everything that may have something to say.
+            let log = serve.start_log(&config.limits)?;
             let runtime = serve.runtime()?;
-            let served = runtime.block_on(run_server(&serve));
+            let served = runtime.block_on(run_server(&serve, &worker, &config, &log));
             // Whatever is still running has had its time.
             runtime.shutdown_background();
             served
         }
         Command::Limits => {
-            print_limits();
+            print::limits().context("cannot write to standard output")?;
             Ok(ExitCode::SUCCESS)
         }
     }
 }
 
-async fn run_server(serve: &Serve) -> Result<ExitCode> {
-    outlive_full_files()?;
-    let (worker, config) = serve.config()?;
-    // Signals are caught from here on, so that one during a long compilation is not lost.
-    let (first, second) = catch_signals()?;
-    let worker = Worker::load(&worker, &config)?;
+async fn run_server(serve: &Serve, worker: &Path, config: &Config, log: &Log) -> Result<ExitCode> {
+    // Caught from here on, so that one during a long compilation is not lost.
+    let signals = Signals::catch()?;
+    signals::outlive_full_files()?;
+    raise_descriptors(&config.limits);
+    let worker = Worker::load(worker, config)?;
     let name = worker.name().to_owned();
-    let server = Server::bind(worker, &config).await?;
+    let server = Server::bind(worker, config).await?;
+    log.count_in(server.counters());
     if let (Some(pem), Some(Some(path))) = (server.self_signed_pem(), &serve.tls_self_signed) {
         std::fs::write(path, pem).with_context(|| format!("cannot write {}", path.display()))?;
     }
-    if let Some(reloader) = server.tls_reloader() {
-        reload_at_hangup(reloader)?;
-    }
-    announce(&name, server.local_addr(), config.tls.is_some());
+    signals::reload_at(signals.hangup, server.tls_reloader());
+    print::announce(&name, server.local_addr(), config.tls.is_some());
     let serving = server.serve(async {
-        drop(first.await);
+        drop(signals.first.await);
     });
     tokio::select! {
         served = serving => {
@@ -322,86 +318,24 @@ async fn run_server(serve: &Serve) -> Result<ExitCode> {
             tracing::info!("stopped");
             Ok(ExitCode::SUCCESS)
         }
-        _ = second => {
+        _ = signals.second => {
             tracing::warn!("stopped before everything was closed");
             Ok(ExitCode::FAILURE)
         }
     }
 }
 
-/// A file that reaches the size the process may give one is to be as good as a full disk: a write fails, and the turn whose it
-/// was is undone. The signal that comes with it would end the process; caught, it does nothing.
-fn outlive_full_files() -> Result<()> {
-    drop(signal(SignalKind::from_raw(libc::SIGXFSZ))?);
-    Ok(())
-}
-
-/// Read the certificate again at each SIGHUP. One that cannot be used changes nothing.
-fn reload_at_hangup(reloader: TlsReloader) -> Result<()> {
-    let mut hangup = signal(SignalKind::hangup())?;
-    tokio::spawn(async move {
-        while hangup.recv().await.is_some() {
-            let reloader = reloader.clone();
-            let reloaded = tokio::task::spawn_blocking(move || reloader.reload()).await;
-            match reloaded {
-                Ok(Ok(())) => tracing::info!("the certificate was read again"),
-                Ok(Err(error)) => tracing::error!("the certificate stays as it was: {error}"),
-                Err(error) => tracing::error!("the certificate was not read again: {error}"),
-            }
-        }
-    });
-    Ok(())
-}
-
-/// What is done at the first signal that asks for an end, and what at the second. One task hears both, so that
-/// a second that follows at once is not missed.
-fn catch_signals() -> Result<(oneshot::Receiver<()>, oneshot::Receiver<()>)> {
-    let mut interrupt = signal(SignalKind::interrupt())?;
-    let mut terminate = signal(SignalKind::terminate())?;
-    let (first, is_first) = oneshot::channel();
-    let (second, is_second) = oneshot::channel();
-    tokio::spawn(async move {
-        for (heard, says) in [
-            (first, "shutting down; a second signal ends it at once"),
-            (second, "a second signal"),
-        ] {
-            tokio::select! {
-                _ = interrupt.recv() => {}
-                _ = terminate.recv() => {}
-            }
-            tracing::info!("{says}");
-            // Nobody waits any more: it is ending already.
-            heard.send(()).unwrap_or_default();
-        }
-    });
-    Ok((is_first, is_second))
-}
-
-#[expect(
-    clippy::print_stdout,
-    reason = "the address is what the command has to say, for people and scripts"
-)]
-fn announce(name: &str, addr: SocketAddr, is_tls: bool) {
-    let scheme = if is_tls { "https" } else { "http" };
-    println!("pairway: serving {name} on {scheme}://{addr}");
-}
-
-#[expect(
-    clippy::print_stdout,
-    reason = "the list is what the command has to say"
-)]
-fn print_limits() {
-    let mut group = "";
-    for limit in Limits::default().describe() {
-        if limit.group != group {
-            let gap = if group.is_empty() { "" } else { "\n" };
-            group = limit.group;
-            println!("{gap}{group}");
-        }
-        let total = if limit.is_total { "total" } else { "" };
-        println!(
-            "  {:<24} {:>14} {total:<5}  {}",
-            limit.name, limit.value, limit.doc
-        );
+/// Have as many descriptors as the limits ask for, if the process may. With fewer the server lowers its limits.
+fn raise_descriptors(limits: &Limits) {
+    let mut descriptors = Descriptors::of_process();
+    let before = descriptors.soft;
+    match descriptors.raise_for(limits) {
+        Ok(()) if descriptors.soft > before => tracing::info!(
+            before,
+            now = descriptors.soft,
+            "raised the bound on descriptors (`ulimit -n`) for the limits"
+        ),
+        Ok(()) => {}
+        Err(error) => tracing::warn!("the bound on descriptors stays {before}: {error}"),
     }
 }

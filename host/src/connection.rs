@@ -20,6 +20,7 @@ use self::keep_alive::{Silence, Watch};
 use self::work::Work;
 use crate::config::{Limits, millis, size};
 use crate::counters::Counters;
+use crate::guard;
 use crate::socket::decode::Decoder;
 use crate::socket::deflate::Inflater;
 use crate::socket::end::Hold;
@@ -116,25 +117,25 @@ impl Connection {
     ///
     /// What this future is large, thousands of idle connections hold: hence the boxes.
     pub(crate) async fn run(mut self: Box<Self>, early: Option<Box<Bytes>>) {
-        if let Some(early) = early {
-            Box::pin(self.on_early(&early)).await;
+        if let Some(early) = early
+            && let Err(payload) = guard::catch(Box::pin(self.on_early(&early))).await
+        {
+            self.break_off(payload);
         }
-        let is_lost = self.serve().await.is_err();
+        let mut served = guard::catch(self.serve()).await;
+        if let Err(payload) = served {
+            self.break_off(payload);
+            // What is left is to write what was to be written, a Close behind it.
+            served = guard::catch(Box::pin(self.serve())).await;
+        }
+        let is_lost = !matches!(served, Ok(Ok(())));
         self.outbox.gone();
         if is_lost {
             tracing::debug!(socket = self.end.id(), order = ?self.order, "connection lost");
             self.end.lost();
             return;
         }
-        Box::pin(self.linger()).await;
-    }
-
-    async fn on_early(&mut self, early: &[u8]) {
-        for piece in early.chunks(work::READ_BYTES) {
-            if !self.is_closed_by_peer {
-                self.on_read(Work::with(piece), false).await;
-            }
-        }
+        drop(guard::catch(Box::pin(self.linger())).await);
     }
 
     /// Read and write until the end is ordered. `Err` if the connection was lost before.

@@ -9,6 +9,10 @@ macro_rules! counters {
         #[non_exhaustive]
         pub struct Counters {
             $($(#[doc = $doc])+ pub $name: Counter,)+
+            /// Where a test has the host panic.
+            #[cfg(feature = "fault-injection")]
+            #[doc(hidden)]
+            pub(crate) armed: crate::inject::Armed,
         }
 
         impl Counters {
@@ -84,6 +88,12 @@ counters! {
     events;
     /// Instances that died of a fault.
     faults;
+    /// Bytes of records about the worker, its output above all, that were over its budget for the log.
+    worker_log_bytes_dropped;
+    /// Records that the log could not take or write. Whoever writes the log counts them.
+    log_records_lost;
+    /// Panics of the host's own that were caught: each is a mistake in it.
+    panics;
     /// Frames that broke the protocol or a limit.
     violations;
     /// Times that a connection was left unread because its outbox was above the soft bound.
@@ -101,7 +111,8 @@ impl Counter {
         self.0.load(Ordering::Relaxed)
     }
 
-    pub(crate) fn add(&self, n: u64) {
+    /// Count. The host does so itself, but for [`Counters::log_records_lost`], since it does not write its log.
+    pub fn add(&self, n: u64) {
         self.add_to(n);
     }
 

@@ -4,6 +4,8 @@
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
+use crate::guard::Panicked;
+
 /// Why a worker could not be loaded or a server not run.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
@@ -100,9 +102,23 @@ pub enum Fault {
     /// What a turn wrote could not be made durable.
     #[error("storage failed: {0}")]
     Storage(String),
+    /// The host itself failed while it worked for the instance; the log says where.
+    #[error("the host failed: {0}")]
+    Host(String),
     /// As many instances as [`Limits::instances`](crate::Limits) allows are alive.
     #[error("{0} instances are alive (limit instances); raise it, or sockets_per_instance")]
     TooManyInstances(u64),
+    /// As many durable objects as [`Limits::objects_awake`](crate::Limits) allows have an instance.
+    #[error(
+        "{0} objects are awake and at work (limit objects_awake, which also depends on `ulimit -n`)"
+    )]
+    TooManyObjects(u64),
+}
+
+impl From<Panicked> for Fault {
+    fn from(panicked: Panicked) -> Self {
+        Self::Host(panicked.to_string())
+    }
 }
 
 impl Fault {
@@ -110,7 +126,7 @@ impl Fault {
     #[must_use]
     pub fn status(&self) -> u16 {
         match self {
-            Self::TooManyInstances(_) | Self::TotalMemory(_) => 503,
+            Self::TooManyInstances(_) | Self::TooManyObjects(_) | Self::TotalMemory(_) => 503,
             Self::Trap(_)
             | Self::CpuTime(_)
             | Self::WallTime(_)
@@ -118,6 +134,7 @@ impl Fault {
             | Self::Aborted(_)
             | Self::GateTime(_)
             | Self::Storage(_)
+            | Self::Host(_)
             | Self::Instantiate(_) => 500,
         }
     }

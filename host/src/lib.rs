@@ -26,15 +26,19 @@ mod alarm;
 mod config;
 mod connection;
 mod counters;
+mod descriptors;
 mod drain;
 mod error;
+mod guard;
 mod guest;
+mod inject;
 mod namespace;
 mod object;
 mod objects;
 mod origins;
 mod outbound;
 mod placement;
+mod printable;
 mod quota;
 mod server;
 mod service;
@@ -50,7 +54,11 @@ mod worker;
 
 pub use config::{Compression, Config, DurableObject, LimitInfo, Limits, Outbound, Tls};
 pub use counters::{Counter, Counters};
+pub use descriptors::Descriptors;
 pub use error::{Error, Fault};
+#[cfg(feature = "fault-injection")]
+#[doc(hidden)]
+pub use inject::Point;
 pub use objects::ObjectStatus;
 pub use server::{Inspector, Server, TlsReloader};
 pub use session::Hold;

@@ -2,6 +2,7 @@
 
 mod cli;
 
+use std::io::Write;
 use std::process::ExitCode;
 
 use clap::Parser;
@@ -9,16 +10,13 @@ use clap::Parser;
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
-#[expect(
-    clippy::print_stderr,
-    reason = "the log may not be set up when the command line is wrong"
-)]
 fn main() -> ExitCode {
     give_memory_back_soon();
     match cli::run(cli::Cli::parse()) {
         Ok(code) => code,
         Err(error) => {
-            eprintln!("pairway: {error:#}");
+            // Not through the log, which may not be set up yet; and whoever would read it may be gone.
+            writeln!(std::io::stderr(), "pairway: {error:#}").unwrap_or_default();
             ExitCode::FAILURE
         }
     }

@@ -9,7 +9,9 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use crate::alarm::Alarms;
 use crate::config::{Config, Limits};
 use crate::error::{Error, Fault};
+use crate::guard::{self, Panicked};
 use crate::guest::{Answer, Component, Host, Request};
+use crate::inject::Point;
 use crate::namespace::Class;
 use crate::object::{Object, Stores};
 use crate::placement::{Epoch, InProcess, Placement};
@@ -141,15 +143,29 @@ impl Objects {
     pub(crate) async fn run_alarms(&self) {
         loop {
             let address = self.context.alarms.next().await;
-            loop {
-                match self.session(&address, None) {
-                    Ok(session) if session.alarm_due() => break,
-                    // It has retired this moment.
-                    Ok(_) => {}
-                    Err(fault) => {
-                        tracing::error!(object = %address, "{fault}");
-                        break;
-                    }
+            if let Err(payload) = guard::catch_now(|| self.look_at_alarm(&address)) {
+                let counters = &self.context.host.counters;
+                Panicked::note(
+                    counters,
+                    format_args!("a look at the alarm of {address}"),
+                    payload,
+                );
+                let again = crate::object::now_ms() + self.context.host.limits.alarm_backoff_ms;
+                self.context.alarms.set(&address, Some(again));
+            }
+        }
+    }
+
+    fn look_at_alarm(&self, address: &Address) {
+        self.context.host.counters.point(Point::Alarm);
+        loop {
+            match self.session(address, None) {
+                Ok(session) if session.alarm_due() => return,
+                // It has retired this moment.
+                Ok(_) => {}
+                Err(fault) => {
+                    tracing::error!(object = %address, "{fault}");
+                    return;
                 }
             }
         }
@@ -231,6 +247,7 @@ impl Directory for Objects {
                 return Err(NoAnswer::Never);
             };
             me.context.host.counters.object_requests.add(1);
+            me.context.host.counters.point(Point::Object);
             let pending = loop {
                 let session = me
                     .session(&address, name.clone())

@@ -14,11 +14,14 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use crate::addresses::{Addresses, Entered};
-use crate::config::{Config, Tls, millis, size};
+use crate::config::{Config, Limits, Tls, millis, size};
 use crate::counters::Counters;
+use crate::descriptors::{Descriptors, Needs};
 use crate::drain::Drain;
 use crate::error::Error;
+use crate::guard::{self, Panicked};
 use crate::guest::Host;
+use crate::inject::Point;
 use crate::objects::{ObjectStatus, Objects};
 use crate::origins::Origins;
 use crate::service::{Place, Service};
@@ -78,6 +81,7 @@ impl Server {
     /// contradict each other.
     pub async fn bind(worker: Worker, config: &Config) -> Result<Self, Error> {
         config.limits.check()?;
+        let config = &within_descriptors(&worker, config);
         let bind = |cause| Error::Bind {
             addr: config.addr,
             cause,
@@ -107,6 +111,12 @@ impl Server {
     #[must_use]
     pub fn local_addr(&self) -> SocketAddr {
         self.local
+    }
+
+    /// The limits in force: those of the configuration, where the descriptors of the process suffice for them.
+    #[must_use]
+    pub fn limits(&self) -> &Limits {
+        &self.sessions.host.limits
     }
 
     /// The numbers that tell what the server does.
@@ -157,6 +167,7 @@ impl Server {
         drop(listener);
         let limit = millis(sessions.host.limits.drain_ms);
         let left = drain.run(limit).await;
+        sessions.host.log.tell();
         if left > 0 {
             tracing::warn!(
                 left,
@@ -171,10 +182,18 @@ impl Server {
         let Host {
             totals, counters, ..
         } = &self.sessions.host;
-        tokio::join!(
-            self.sessions.objects.context.roster.relieve(),
-            self.drain.relieve(&totals.outboxes, counters),
-        );
+        loop {
+            let relieving = guard::catch(async {
+                tokio::join!(
+                    self.sessions.objects.context.roster.relieve(),
+                    self.drain.relieve(&totals.outboxes, counters),
+                );
+            });
+            if let Err(payload) = relieving.await {
+                Panicked::note(counters, "making room", payload);
+                tokio::time::sleep(ACCEPT_PAUSE).await;
+            }
+        }
     }
 
     /// Accept for ever.
@@ -182,30 +201,40 @@ impl Server {
         let counters = &self.sessions.host.counters;
         let mut is_paused = false;
         loop {
-            let permit = Arc::clone(&self.places)
-                .acquire_owned()
-                .await
-                .expect("the semaphore is never closed");
-            match self.listener.accept().await {
-                Ok((stream, peer)) => {
-                    if std::mem::take(&mut is_paused) {
-                        tracing::info!("accepting connections again");
-                    }
-                    match self.addresses.enter(peer.ip()) {
-                        Some(entered) => self.start(stream, peer, permit, entered),
-                        None => counters.connections_refused.add(1),
-                    }
+            if let Err(payload) = guard::catch(self.accept_one(&mut is_paused)).await {
+                Panicked::note(counters, "accepting a connection", payload);
+                // Should it fail each time, the log is not to be filled with it.
+                tokio::time::sleep(ACCEPT_PAUSE).await;
+            }
+        }
+    }
+
+    async fn accept_one(&self, is_paused: &mut bool) {
+        let counters = &self.sessions.host.counters;
+        let permit = Arc::clone(&self.places)
+            .acquire_owned()
+            .await
+            .expect("the semaphore is never closed");
+        match self.listener.accept().await {
+            Ok((stream, peer)) => {
+                counters.point(Point::Accept);
+                if std::mem::take(is_paused) {
+                    tracing::info!("accepting connections again");
                 }
-                Err(error) if is_the_clients(&error) => {}
-                Err(error) => {
-                    counters.accept_pauses.add(1);
-                    if !std::mem::replace(&mut is_paused, true) {
-                        tracing::error!(
-                            "cannot accept connections until others end: {error} (see `ulimit -n`)"
-                        );
-                    }
-                    tokio::time::sleep(ACCEPT_PAUSE).await;
+                match self.addresses.enter(peer.ip()) {
+                    Some(entered) => self.start(stream, peer, permit, entered),
+                    None => counters.connections_refused.add(1),
                 }
+            }
+            Err(error) if is_the_clients(&error) => {}
+            Err(error) => {
+                counters.accept_pauses.add(1);
+                if !std::mem::replace(is_paused, true) {
+                    tracing::error!(
+                        "cannot accept connections until others end: {error} (see `ulimit -n`)"
+                    );
+                }
+                tokio::time::sleep(ACCEPT_PAUSE).await;
             }
         }
     }
@@ -239,7 +268,8 @@ impl Server {
         let drain = Arc::clone(&self.drain);
         let tls = self.tls.clone();
         let keep_alive = millis(limits.tcp_keep_alive_ms);
-        self.drain.spawn(async move {
+        let counters = Arc::clone(&self.sessions.host.counters);
+        let serving = async move {
             if let Err(error) = stream::tune(&stream, keep_alive) {
                 tracing::debug!(%peer, "options of the connection: {error}");
             }
@@ -271,8 +301,34 @@ impl Server {
             if let Err(error) = served {
                 tracing::debug!(%peer, "HTTP connection: {error}");
             }
+        };
+        self.drain.spawn(async move {
+            if let Err(payload) = guard::catch(serving).await {
+                Panicked::note(&counters, format_args!("the connection of {peer}"), payload);
+            }
         });
     }
+}
+
+/// The configuration with such limits as the descriptors of the process allow.
+fn within_descriptors(worker: &Worker, config: &Config) -> Config {
+    let mut config = config.clone();
+    let descriptors = Descriptors::of_process();
+    let needs = Needs {
+        outbound: !config.outbound.allowed_hosts.is_empty(),
+        databases: config.data_dir.is_some() && worker.has_objects(&config),
+    };
+    if descriptors.fit_needs(&mut config.limits, needs) {
+        let limits = &config.limits;
+        tracing::warn!(
+            descriptors = descriptors.soft,
+            connections = limits.connections,
+            outbound_connections = limits.outbound_connections,
+            objects_awake = limits.objects_awake,
+            "the process may open too few descriptors for its limits, which were lowered (see `ulimit -n`)"
+        );
+    }
+    config
 }
 
 /// What makes TLS of connections, if the configuration asks for it.

@@ -20,7 +20,9 @@ use crate::config::{millis, size};
 use crate::connection::Connection;
 use crate::counters::Counters;
 use crate::drain::Drain;
+use crate::guard::{self, Panicked};
 use crate::guest::{Answer, Request};
+use crate::inject::Point;
 use crate::origins::Origins;
 use crate::session::NoAnswer;
 use crate::socket::codec::{Format, Role};
@@ -87,25 +89,34 @@ struct Upgrading {
 
 impl Service {
     /// Answer one request. Nothing in it fails: each failure is a response.
-    pub(crate) async fn call(
-        self,
-        mut request: http::Request<Incoming>,
-    ) -> Result<Reply, Infallible> {
+    pub(crate) async fn call(self, request: http::Request<Incoming>) -> Result<Reply, Infallible> {
+        let counters = Arc::clone(&self.sessions.host.counters);
+        let peer = self.peer;
+        let answered = guard::catch(self.answer(request)).await;
+        answered.or_else(|payload| {
+            Panicked::note(&counters, format_args!("a request of {peer}"), payload);
+            let status = StatusCode::INTERNAL_SERVER_ERROR;
+            Ok(closing(text(status, "Internal Server Error")))
+        })
+    }
+
+    async fn answer(self, mut request: http::Request<Incoming>) -> Reply {
+        self.sessions.host.counters.point(Point::Request);
         self.place.entered.shake_hands();
         if !self.origins.permit(request.headers()) && upgrade::wants_web_socket(request.headers()) {
             self.sessions.host.counters.origins_refused.add(1);
             let reason = "WebSockets may not be opened from this origin (allowed_origins)\n";
-            return Ok(closing(text(StatusCode::FORBIDDEN, reason)));
+            return closing(text(StatusCode::FORBIDDEN, reason));
         }
         let on_upgrade = hyper::upgrade::on(&mut request);
         let (parts, body) = request.into_parts();
         let body = match self.read(body).await {
             Ok(body) => body,
-            Err((status, reason)) => return Ok(closing(text(status, reason))),
+            Err((status, reason)) => return closing(text(status, reason)),
         };
         let request = self.request(&parts, body);
         let (answer, seat) = self.sessions.fetch(request).await;
-        Ok(match answer {
+        match answer {
             Ok(Answer {
                 headers,
                 socket: Some(socket),
@@ -129,7 +140,7 @@ impl Service {
                 StatusCode::INTERNAL_SERVER_ERROR,
                 "The worker did not respond",
             ),
-        })
+        }
     }
 
     /// Read a body whole, within its bounds.
@@ -162,6 +173,7 @@ impl Service {
             _charge: None,
             peer: Some(self.peer.to_string()),
             wants_web_socket: upgrade::wants_web_socket(&parts.headers),
+            depth: 0,
         }
     }
 
@@ -212,7 +224,13 @@ impl Service {
             upgrading.deflate = Some(agreement.parameters);
         }
         let drain = Arc::clone(&self.drain);
-        drain.spawn(self.connect(upgrading, socket));
+        let counters = Arc::clone(&self.sessions.host.counters);
+        let peer = self.peer;
+        drain.spawn(async move {
+            if let Err(payload) = guard::catch(self.connect(upgrading, socket)).await {
+                Panicked::note(&counters, format_args!("the upgrade of {peer}"), payload);
+            }
+        });
         reply
     }
 

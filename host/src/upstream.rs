@@ -11,8 +11,11 @@ use crate::config::{Limits, size};
 use crate::connection::Connection;
 use crate::counters::Counters;
 use crate::drain::Drain;
+use crate::guard::{self, Panicked, Payload};
 use crate::guest::Answer;
+use crate::inject::Point;
 use crate::outbound::{Connect, Failed, Fetch, Opened, Outbound};
+use crate::printable::Printable;
 use crate::quota::Totals;
 use crate::socket::codec::{Format, Role};
 use crate::socket::deflate::{self, Inflater, Policy};
@@ -67,7 +70,9 @@ impl Upstream {
 
     /// Open the socket of this end; how that went is an event of it.
     pub(crate) async fn connect(&self, end: Arc<End>, plan: Connect) {
-        match self.try_connect(plan).await {
+        let opened = guard::catch(self.try_connect(plan)).await;
+        let opened = opened.unwrap_or_else(|payload| Err(self.failed(payload)));
+        match opened {
             Ok((wire, place)) => {
                 // If nobody wants it any more, dropping the stream ends it.
                 if end.open(wire.agreed.clone(), &wire.outbox) {
@@ -75,7 +80,7 @@ impl Upstream {
                 }
             }
             Err(failed) => {
-                tracing::debug!(socket = end.id(), "outbound socket: {failed}");
+                tracing::debug!(socket = end.id(), "outbound socket: {}", Printable(&failed));
                 end.not_opened(&failed.text);
             }
         }
@@ -83,13 +88,26 @@ impl Upstream {
 
     async fn try_connect(&self, plan: Connect) -> Result<(Wire, Place), Failed> {
         let place = self.place()?;
+        self.counters.point(Point::Outbound);
         let opened = self.outbound.open(plan).await?;
         Ok((self.wire(opened)?, place))
     }
 
     /// Send a request; the socket that may come of it gets this id.
     pub(crate) async fn fetch(&self, fetch: Fetch, id: SocketId) -> Result<Answer, Failed> {
+        let fetched = guard::catch(self.try_fetch(fetch, id)).await;
+        fetched.unwrap_or_else(|payload| Err(self.failed(payload)))
+    }
+
+    /// The host has failed: to the worker, the connection has.
+    fn failed(&self, payload: Payload) -> Failed {
+        let panicked = Panicked::note(&self.counters, "an outbound connection", payload);
+        Failed::new(format!("the host failed: {panicked}"))
+    }
+
+    async fn try_fetch(&self, fetch: Fetch, id: SocketId) -> Result<Answer, Failed> {
         let place = self.place()?;
+        self.counters.point(Point::Outbound);
         let url = fetch.url().to_owned();
         let response = self.outbound.send(fetch).await?;
         let socket = match response.socket {

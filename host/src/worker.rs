@@ -9,7 +9,7 @@ use crate::config::{Config, DurableObject, millis};
 use crate::counters::Counters;
 use crate::drain::Drain;
 use crate::error::Error;
-use crate::guest::{Answer, Component, Engine, Host, Request};
+use crate::guest::{Answer, Component, Engine, Host, Request, WorkerLog};
 use crate::namespace::{Class, Namespaces};
 use crate::objects::Objects;
 use crate::outbound::{AllowList, Bounds, Outbound};
@@ -43,6 +43,12 @@ impl Worker {
         Ok(Self {
             component: Arc::new(engine.load(path.as_ref())?),
         })
+    }
+
+    /// Whether it has durable objects, or is said to have some.
+    pub(crate) fn has_objects(&self, config: &Config) -> bool {
+        let classes = self.component.classes();
+        !config.durable_objects.is_empty() || classes.is_some_and(|classes| !classes.is_empty())
     }
 
     /// The worker's name, by which its lines in the log are known: that of its file.
@@ -80,6 +86,11 @@ impl Sessions {
         let host = Host {
             limits: Arc::new(config.limits.clone()),
             totals: Arc::new(Totals::new(&config.limits, &counters)),
+            log: WorkerLog::new(
+                component.name().into(),
+                config.limits.log_bytes_per_second,
+                Arc::clone(&counters),
+            ),
             counters,
             vars: config
                 .vars

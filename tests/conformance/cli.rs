@@ -240,29 +240,3 @@ async fn the_log_can_be_json() {
     let line = host.logs("a line on stdout").await;
     assert!(line.starts_with('{') && line.ends_with('}'), "{line}");
 }
-
-#[tokio::test]
-async fn running_out_of_descriptors_pauses_accepting_and_ends_nothing() {
-    // A shell lowers the bound, and becomes the program.
-    let mut command = Binary::command("sh");
-    command
-        .args(["-c", "ulimit -n 64 && exec \"$0\" \"$@\""])
-        .arg(Binary::path());
-    command.args(Binary::serve_arguments(COMMANDER));
-    let mut host = Binary::run(command).await;
-    let mut client = Client::connect(host.address, "/").await;
-    client.ask("echo hello", "hello").await;
-    // The system accepts more on its behalf than it has descriptors for.
-    let mut hoard = Vec::new();
-    for _ in 0..100 {
-        hoard.push(Raw::connect(host.address).await);
-    }
-    host.logs("cannot accept connections").await;
-    client.ask("echo still here", "still here").await;
-    drop(hoard);
-    Client::connect(host.address, "/")
-        .await
-        .ask("echo a new one", "a new one")
-        .await;
-    client.ask("echo and still here", "and still here").await;
-}

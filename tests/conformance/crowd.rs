@@ -178,3 +178,26 @@ async fn what_waits_for_a_place_is_served_when_one_is_given_back() {
     client.expect("new 1, message log").await;
     assert_eq!(host.counters.instances_live.get(), 3);
 }
+
+#[tokio::test]
+async fn objects_over_the_bound_on_those_awake_make_room_for_one_another_and_leave_the_worker_its_places()
+ {
+    let host = Host::with(VAULT, |config| {
+        config.limits.objects_awake = 2;
+        config.limits.instance_wait_ms = 100;
+    })
+    .await;
+    for at in 0..10 {
+        let mut client = Client::connect(host.address, &format!("/{at}")).await;
+        client.ask("note", "note").await;
+        assert!(host.counters.objects_awake_live.get() <= 2);
+    }
+    let mut pinned = pinned(&host, 2).await;
+    assert_eq!(get(host.address, "/a/log").await.status, 503);
+    assert_eq!(host.counters.faults.get(), 0);
+    pinned[1].ask("release", "done").await;
+    pinned[1].expect("released").await;
+    get(host.address, "/a/log")
+        .await
+        .expect(200, "new 0, request log");
+}

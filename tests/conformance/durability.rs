@@ -228,6 +228,9 @@ async fn what_a_client_has_been_told_was_stored_before_whenever_the_host_dies() 
             );
             counted[at] = count;
         }
+        // The next one gets the folder only when this one is gone.
+        host.signal("KILL").await;
+        assert_eq!(host.ended().await, None, "a signal ends it");
     }
     assert!(counted.iter().all(|count| *count > LIVES), "{counted:?}");
 }

@@ -3,6 +3,9 @@
 use super::limits::Limits;
 use crate::error::Error;
 
+/// Headers that a message may have at all. `HeaderMap` ends, with a panic, at 24,576, and the host adds some of its own.
+const HEADERS: u64 = 16_384;
+
 impl Limits {
     /// Set a bound by its name; dashes may stand for underscores.
     ///
@@ -50,6 +53,17 @@ impl Limits {
         }
         if self.response_head_bytes < 8192 {
             return refuse("limit response_head_bytes must be at least 8192");
+        }
+        for (name, headers) in [
+            ("request_headers", self.request_headers),
+            ("response_headers", self.response_headers),
+            ("worker_headers", self.worker_headers),
+        ] {
+            if headers > HEADERS {
+                return Err(Error::Config(format!(
+                    "limit {name} must not be above {HEADERS}: no table of headers holds many more"
+                )));
+            }
         }
         if self.close_reason_bytes > 123 {
             return refuse(
@@ -106,6 +120,14 @@ mod tests {
             .check()
             .is_err()
         );
+        for name in ["request_headers", "response_headers", "worker_headers"] {
+            let mut limits = Limits::default();
+            limits.set(name, HEADERS).unwrap();
+            assert!(limits.check().is_ok());
+            limits.set(name, HEADERS + 1).unwrap();
+            let error = limits.check().unwrap_err().to_string();
+            assert!(error.contains(name), "{error}");
+        }
         assert!(Limits::default().check().is_ok());
     }
 

@@ -55,6 +55,12 @@ limits! {
     alarm_retries = 6;
     /// Milliseconds before the first retry of an alarm; each further one waits twice as long. Cloudflare: 2 s.
     alarm_backoff_ms = 2_000;
+    /// Requests from object to object that may stand behind one another. More: `fetch` fails with `other`. Cloudflare: 16.
+    object_depth = 16;
+    /// Objects with an instance at a time; each may have a database open, which takes three descriptors. At the bound idle
+    /// ones hibernate, and others wait as for a place among the instances. Lowered at the start to what the bound on
+    /// descriptors leaves.
+    [total] objects_awake = 10_000;
 
     "Turns":
     /// Events that one turn takes; more wait for the next.
@@ -172,9 +178,15 @@ limits! {
     request_body_bytes = 10 * 1024 * 1024;
     /// Milliseconds in which a request's body must be complete; then 408.
     request_body_ms = 30_000;
+    /// Headers of a response, or of a request, that the worker makes. More: `invalid-response` from `respond`, `other` from
+    /// `fetch` and `connect`.
+    worker_headers = 1_000;
+    /// Bytes of the head of a response, or of a request, that the worker makes. More: as above. Cloudflare: 128 KB.
+    worker_head_bytes = 128 * 1024;
 
     "Outbound":
     /// Outbound connections of the worker, those being opened included. More: `connect` and `fetch` fail with `other`.
+    /// Lowered at the start to what the bound on descriptors leaves.
     [total] outbound_connections = 10_000;
     /// Milliseconds that `connect` has until its socket is open, and `fetch` until it has a connection; then it fails.
     connect_ms = 10_000;
@@ -197,7 +209,8 @@ limits! {
     /// Instances alive at a time. More: 503. Linux's `vm.max_map_count` of 65,530 ends near 9,700; each
     /// thousand adds two milliseconds to the start.
     [total] instances = 5_000;
-    /// Connections open at a time. More wait, unaccepted, until one ends.
+    /// Connections open at a time. More wait, unaccepted, until one ends. Lowered at the start to what the bound on
+    /// descriptors leaves.
     [total] connections = 50_000;
     /// Connections that one address may have open, an IPv6 network of 64 bits counting as one. More: dropped as they come.
     /// As many as there are at all, since clients behind one proxy share an address; lower it where there is none.
@@ -209,8 +222,13 @@ limits! {
     /// Bytes of messages that have not come to their end, over all connections. More: Close 1013 for the connection that
     /// brings more. A twentieth of the memory.
     [total] unfinished_bytes = share(5);
-    /// Bytes a second of an instance's output that reach the log. The rest is dropped, and counted there.
+    /// Bytes a second of records about the worker that reach the log, over all its instances: its output, its faults. Each
+    /// record counts with 128 bytes beside its text, which ends at 8 KiB. The rest is dropped, and counted there.
     log_bytes_per_second = 64 * 1024;
+    /// Bytes of records that wait for standard error. More are dropped, and counted in the log once it can be written again.
+    [total] log_queue_bytes = 1024 * 1024;
+    /// Milliseconds that the end of the process waits for standard error to take the last records; then they are lost.
+    log_flush_ms = 2_000;
     /// Milliseconds that a shutdown waits for sockets to close and responses to leave.
     drain_ms = 10_000;
 }

@@ -6,13 +6,15 @@ use std::time::SystemTime;
 
 use smallvec::SmallVec;
 
-use super::work::Work;
+use super::work::{READ_BYTES, Work};
 use super::{Connection, inflate};
+use crate::guard::{Panicked, Payload};
+use crate::inject::Point;
 use crate::socket::auto_response::AutoResponse;
 use crate::socket::decode::Item;
 use crate::socket::outbox::Order;
 use crate::socket::violation::Violation;
-use crate::socket::{Arrival, Delivery, MessageRef, codec};
+use crate::socket::{Arrival, CloseCode, Delivery, MessageRef, codec};
 use crate::step;
 
 /// Messages of one read.
@@ -22,6 +24,15 @@ type Messages<'a> = SmallVec<[MessageRef<'a>; 1]>;
 const STEP_BYTES: usize = 2048;
 
 impl Connection {
+    /// Take what the client sent behind its handshake.
+    pub(super) async fn on_early(&mut self, early: &[u8]) {
+        for piece in early.chunks(READ_BYTES) {
+            if !self.is_closed_by_peer {
+                self.on_read(Work::with(piece), false).await;
+            }
+        }
+    }
+
     /// Take what was read, in step with the other connections of the thread that are ready, if that pays.
     pub(super) async fn on_input(&mut self, work: Work) {
         let may_step = self.has_own_turns && work.len <= STEP_BYTES;
@@ -41,6 +52,7 @@ impl Connection {
         if let Some(watch) = &mut self.watch {
             watch.heard();
         }
+        self.counters.point(Point::Connection);
         let decoded = self
             .decoder
             .decode(&mut work.buf[..work.len], &mut work.items);
@@ -252,6 +264,20 @@ impl Connection {
         } else {
             let body = Some((violation.code, violation.reason.clone()));
             self.outbox.close(&body, Order::End);
+        }
+    }
+
+    /// The host has failed in this connection: the peer is told, if it can be, and the worker has lost it.
+    pub(super) fn break_off(&mut self, payload: Payload) {
+        let work = format_args!("the connection of socket {}", self.end.id());
+        Panicked::note(&self.counters, work, payload);
+        self.is_closed_by_peer = true;
+        let body = Some((CloseCode::INTERNAL, "the host failed".to_owned()));
+        let has_sent = self.end.has_sent_close() || self.order >= Order::AwaitClose;
+        self.end.lost();
+        match has_sent {
+            true => self.outbox.order(Order::End),
+            false => self.outbox.close(&body, Order::End),
         }
     }
 }

@@ -14,6 +14,7 @@ use wasmtime::{Store, Trap, UpdateDeadline};
 use super::engine::{Clock, TICK};
 use super::store::GuestState;
 use crate::error::Fault;
+use crate::printable::{self, Printable};
 
 /// Ticks that a turn runs before it yields: with fewer than two a tick that falls into a short turn makes
 /// it yield with its session locked, and everyone queues behind it (half again the cost of a message).
@@ -107,6 +108,6 @@ pub(super) fn fault(store: &Store<GuestState>, error: &wasmtime::Error) -> Fault
     if let Some(fault) = store.data().memory.fault() {
         return fault;
     }
-    tracing::debug!(target: "pairway::worker", "{error:?}");
-    Fault::Trap(error.root_cause().to_string())
+    tracing::debug!(target: "pairway::worker", "{}", Printable(format_args!("{error:?}")));
+    Fault::Trap(printable::cut(error.root_cause().to_string()))
 }

@@ -85,7 +85,9 @@ impl Instance {
                 | Fault::Aborted(_)
                 | Fault::GateTime(_)
                 | Fault::Storage(_)
-                | Fault::TooManyInstances(_)) => fault,
+                | Fault::Host(_)
+                | Fault::TooManyInstances(_)
+                | Fault::TooManyObjects(_)) => fault,
             }),
         }
     }
@@ -97,6 +99,7 @@ impl Instance {
         direct: Option<Direct<'_>>,
         frames: Vec<u8>,
     ) -> Result<(), Fault> {
+        self.store.data_mut().enter_depth(inbox, direct.is_some());
         if self.messaging.is_some() && inbox.iter().all(|event| event.message_of().is_some()) {
             return self.take(inbox, direct, frames).await;
         }
@@ -349,13 +352,7 @@ fn state(
     object: Option<Arc<Object>>,
 ) -> GuestState {
     let limits = Arc::clone(&host.limits);
-    let log = |is_stderr| {
-        GuestLog::new(
-            Arc::clone(&component.name),
-            is_stderr,
-            limits.log_bytes_per_second,
-        )
-    };
+    let log = |is_stderr| GuestLog::new(&host.log, is_stderr);
     let wasi = WasiCtxBuilder::new()
         .envs(&host.vars)
         .arg(&*component.name)
@@ -383,6 +380,8 @@ fn state(
         timers: Default::default(),
         operations: Default::default(),
         next_id: 0,
+        depth: 0,
+        depths: Default::default(),
         ticks_left: 0,
         since: Since::default(),
         object,

@@ -20,5 +20,6 @@ pub(crate) use effects::{Effects, Staged};
 pub(crate) use engine::{Component, Engine};
 pub(crate) use event::{Event, Outcome};
 pub(crate) use instance::{Direct, Instance};
+pub(crate) use log::WorkerLog;
 pub(crate) use request::{Answer, Request, Token};
 pub(crate) use store::Host;

@@ -12,6 +12,8 @@ use wasmtime_wasi::{WasiCtx, WasiCtxView, WasiView};
 
 use super::budget::Since;
 use super::effects::Effects;
+use super::event::Event;
+use super::log::WorkerLog;
 use super::memory::Memory;
 use super::request::{Asked, Token};
 use crate::config::Limits;
@@ -36,6 +38,8 @@ pub(crate) struct Host {
     pub(crate) namespaces: Arc<Namespaces>,
     /// How messages are compressed; `None` if not at all.
     pub(crate) compression: Option<Policy>,
+    /// What the worker may have in the log.
+    pub(crate) log: Arc<WorkerLog>,
     /// What the worker may do to other servers.
     pub(crate) outbound: Arc<Outbound>,
     /// The last socket id given; ids are of the process, so that none is used twice.
@@ -87,6 +91,10 @@ pub(crate) struct GuestState {
     /// Split operations other than timers.
     pub(crate) operations: FxHashSet<Token>,
     pub(crate) next_id: u64,
+    /// How many requests from object to object stand behind what this turn handles.
+    pub(crate) depth: u32,
+    /// The same of what is under way, where it is not zero.
+    pub(crate) depths: FxHashMap<Token, u32>,
     /// Ticks of the epoch clock that this turn may still use.
     pub(crate) ticks_left: u64,
     pub(crate) since: Since,
@@ -242,6 +250,30 @@ impl GuestState {
     pub(crate) fn note_opened(&mut self, id: SocketId) {
         if self.duties.gate > 0 {
             self.duties.inside.insert(id);
+        }
+    }
+
+    /// The depth of a turn with these events: the least, for nobody but the guest knows which of them it is at work on. So no
+    /// worker is wronged, and a chain of requests meets its bound wherever each of its turns handles nothing else.
+    pub(crate) fn enter_depth(&mut self, inbox: &[Event], has_direct: bool) {
+        let mut least = has_direct.then_some(0);
+        for event in inbox {
+            let depth = match event {
+                // By itself it is what the object was woken for, of which its session knows.
+                Event::Start => continue,
+                Event::Fetch { request, .. } => request.depth,
+                Event::Completed(token, _) => self.depths.remove(token).unwrap_or(0),
+                Event::Socket(..) | Event::AlarmDue | Event::Alarm(_) => 0,
+            };
+            least = Some(least.map_or(depth, |least| least.min(depth)));
+        }
+        self.depth = least.unwrap_or(self.depth);
+    }
+
+    /// What was begun now, and the turn in which it ends, have the depth of this turn.
+    pub(crate) fn keep_depth(&mut self, token: Token) {
+        if self.depth > 0 {
+            self.depths.insert(token, self.depth);
         }
     }
 

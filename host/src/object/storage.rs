@@ -9,6 +9,7 @@ use tokio::sync::{Semaphore, watch};
 use tokio::task::{JoinError, JoinHandle, spawn_blocking};
 
 use super::Object;
+use crate::printable::Printable;
 use crate::storage::{SqlResult, SqlValue, Stop, Storage, StorageError, Store, Work};
 
 /// The storage of all objects of a worker, and how much SQL may run at a time.
@@ -102,7 +103,7 @@ fn undone(object: &Object, mut store: Box<dyn Store>) -> Option<Box<dyn Store>> 
     match store.undo_turn() {
         Ok(()) => Some(store),
         Err(error) => {
-            tracing::error!(object = %object.address, "{error}");
+            tracing::error!(object = %object.address, "{}", Printable(&error));
             None
         }
     }
@@ -309,7 +310,7 @@ impl Object {
             Ok(Ok(Some(noted))) => self.noted_alarm(noted),
             Ok(Ok(None)) | Err(_) => {}
             // The index is merely early: the alarm is looked up once more than need be.
-            Ok(Err(error)) => tracing::warn!(object = %self.address, "{error}"),
+            Ok(Err(error)) => tracing::warn!(object = %self.address, "{}", Printable(&error)),
         }
     }
 }

@@ -5,7 +5,9 @@ use std::sync::Arc;
 use super::life::Live;
 use super::{NoAnswer, Session};
 use crate::error::Fault;
+use crate::guard;
 use crate::guest::{Effects, Event, Outcome, Request, Staged, Token};
+use crate::inject::Point;
 use crate::outbound::Fetch;
 use crate::quota::Charge;
 use crate::socket::{Arrival, Outbox, SocketId};
@@ -14,6 +16,7 @@ use crate::storage::Address;
 impl Session {
     /// Do what a turn has asked for, in its order.
     pub(super) fn commit(&self, live: &mut Live, own: Option<Own<'_>>) {
+        self.context.host.counters.point(Point::Effects);
         // Those of the turn before, if that was run under the same lock.
         std::mem::take(&mut live.writes).write();
         let mut effects = std::mem::take(&mut live.instance.state().effects);
@@ -125,12 +128,16 @@ impl Session {
             return;
         };
         let fetching = tokio::spawn(async move {
-            let answer = directory.fetch(address, name, request).await;
+            let answer = guard::catch(directory.fetch(address, name, request)).await;
+            let answer = answer.unwrap_or_else(|payload| {
+                let panicked = me.panicked("a request to an object", payload);
+                Err(NoAnswer::Fault(panicked.into()))
+            });
             let outcome = match answer {
                 Ok(answer) => Outcome::Response(Box::new(answer)),
-                Err(NoAnswer::Fault(fault @ Fault::TooManyInstances(_))) => {
-                    Outcome::Overloaded(fault.to_string())
-                }
+                Err(NoAnswer::Fault(
+                    fault @ (Fault::TooManyInstances(_) | Fault::TooManyObjects(_)),
+                )) => Outcome::Overloaded(fault.to_string()),
                 Err(NoAnswer::Fault(fault)) => Outcome::Failed(fault.to_string()),
                 Err(NoAnswer::Never) => Outcome::Failed("the object did not respond".to_owned()),
             };

@@ -11,6 +11,7 @@ use super::inbox::{self, Gather, Inbox};
 use super::life::{Life, let_go};
 use super::{Pumping, Session};
 use crate::config::size;
+use crate::guard;
 use crate::guest::{Direct, Event};
 use crate::socket::{Delivery, MessageRef, Owner, SocketEvent, SocketId, Turn};
 use crate::step;
@@ -77,12 +78,31 @@ impl Session {
         let limits = &self.context.host.limits;
         let (events_max, bytes_max) = (size(limits.batch_events), size(limits.batch_bytes));
         let taken = inbox::batch_len(delivery.messages, events_max, bytes_max);
-        let messages = &delivery.messages[..taken];
         // Most often nobody has it, and asking is cheaper than queueing.
         let mut life = match self.life.try_lock() {
             Ok(life) => life,
             Err(_) => self.life.lock().await,
         };
+        let (socket, all) = (delivery.socket, delivery.messages.len());
+        let run = self.run_with(&mut life, delivery, taken);
+        let taken = match guard::catch(run).await {
+            Ok(taken) => taken,
+            Err(payload) => {
+                let panicked = self.panicked("a delivery", payload);
+                Box::pin(self.break_down(&mut life, &panicked)).await;
+                tracing::debug!(socket, "what it sent last is lost");
+                all
+            }
+        };
+        let_go(life);
+        taken
+    }
+
+    /// Run a turn with the first of these messages, so many, behind those of the inbox.
+    async fn run_with(&self, life: &mut Life, delivery: Delivery<'_>, taken: usize) -> usize {
+        let limits = &self.context.host.limits;
+        let (events_max, bytes_max) = (size(limits.batch_events), size(limits.batch_bytes));
+        let messages = &delivery.messages[..taken];
         let mut due = self.with_inbox(|inbox| inbox.len());
         let mut along = VecDeque::new();
         while due > 0 {
@@ -92,10 +112,10 @@ impl Session {
             {
                 along = batch;
             } else if !batch.is_empty() {
-                self.run(&mut life, batch, None, None).await;
+                self.run(life, batch, None, None).await;
             }
         }
-        let is_gone = self.is_gone(&mut life, delivery.socket);
+        let is_gone = self.is_gone(life, delivery.socket);
         let direct = Direct {
             socket: delivery.socket,
             messages,
@@ -106,20 +126,19 @@ impl Session {
             out: delivery.out,
         };
         let taken = if !is_gone {
-            self.run(&mut life, along, Some(direct), Some(own)).await
+            self.run(life, along, Some(direct), Some(own)).await
         } else {
             if !along.is_empty() {
-                self.run(&mut life, along, None, Some(own)).await;
+                self.run(life, along, None, Some(own)).await;
             }
             delivery.messages.len()
         };
         if self.object.is_none()
-            && let Life::Live(live) = &mut *life
+            && let Life::Live(live) = life
             && live.instance.state().ends.is_empty()
         {
-            self.settle(&mut life);
+            self.settle(life);
         }
-        let_go(life);
         taken
     }
 }

@@ -10,6 +10,9 @@ use super::inbox::Inbox;
 use super::life::{Life, Live};
 use crate::config::millis;
 use crate::error::Fault;
+use crate::guard;
+use crate::inject::Point;
+use crate::printable::Printable;
 
 /// What keeps an object from hibernating.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -140,6 +143,14 @@ impl Session {
 
     /// Drop the instance; nothing of the object is lost.
     async fn hibernate(&self, life: &mut Life) {
+        if let Err(payload) = guard::catch(self.fall_asleep(life)).await {
+            let panicked = self.panicked("the hibernation", payload);
+            self.break_down(life, &panicked).await;
+        }
+    }
+
+    async fn fall_asleep(&self, life: &mut Life) {
+        self.context.host.counters.point(Point::Hibernate);
         self.context.host.counters.hibernations.add(1);
         tracing::debug!(object = %self.title(), "hibernates");
         self.lose_instance(life, &Fault::Aborted("hibernated".to_owned()))
@@ -183,7 +194,9 @@ impl Session {
             | Fault::TotalMemory(_)
             | Fault::Instantiate(_)
             | Fault::Storage(_)
-            | Fault::TooManyInstances(_) => state.give_up("the worker failed"),
+            | Fault::Host(_)
+            | Fault::TooManyInstances(_)
+            | Fault::TooManyObjects(_) => state.give_up("the worker failed"),
         }
         drop(live);
         self.abandon_alarm().await;
@@ -202,7 +215,7 @@ impl Session {
         };
         if let Err(error) = stored {
             object.undo();
-            tracing::error!(object = %object.address, "the alarm's failure could not be noted: {error}");
+            tracing::error!(object = %object.address, "the alarm's failure could not be noted: {}", Printable(&error));
             let again = crate::object::now_ms() + limits.alarm_backoff_ms;
             self.context.alarms.set(&object.address, Some(again));
             return;
@@ -221,7 +234,9 @@ impl Session {
 
     /// The object is reset: its sockets end without a Close, its instance is gone.
     pub(super) async fn reset(&self, life: &mut Life, fault: &Fault) {
-        tracing::error!(target: "pairway::worker", object = %self.title(), "{fault}");
+        if let Some(text) = self.context.host.log.admit(fault) {
+            tracing::error!(target: "pairway::worker", object = %self.title(), "{text}");
+        }
         let is_ready = matches!(life, Life::Live(live) if live.is_ready);
         if !is_ready && self.with_inbox(|inbox| inbox.is_gated()) {
             // The constructor has failed behind its gate. Another instance would most likely do the same to those who wait
@@ -250,7 +265,12 @@ impl Session {
                 // This is that task: it must not end itself half-way.
                 live.gate = None;
                 me.context.host.counters.faults.add(1);
-                me.reset(&mut life, &Fault::GateTime(limit)).await;
+                let fault = Fault::GateTime(limit);
+                let reset = guard::catch(me.reset(&mut life, &fault)).await;
+                if let Err(payload) = reset {
+                    let panicked = me.panicked("the reset", payload);
+                    me.break_down(&mut life, &panicked).await;
+                }
                 drop(life);
                 me.ensure_pumped();
             }

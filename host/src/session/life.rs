@@ -28,6 +28,8 @@ pub(super) struct Live {
     pub(super) dials: HashMap<SocketId, AbortHandle>,
     /// The gate has been open at the end of a turn: the object's constructor is through.
     pub(super) is_ready: bool,
+    /// The host failed after what a turn wrote was durable, while it did the rest of what it had asked for.
+    pub(super) broken: Option<Fault>,
     /// Resets the object if its gate stays closed.
     pub(super) gate: Option<AbortHandle>,
     /// Has the object hibernate once it is idle.
@@ -64,6 +66,7 @@ impl Live {
             operations: HashMap::new(),
             dials: HashMap::new(),
             is_ready: false,
+            broken: None,
             gate: None,
             idle: None,
             writes: Writes::default(),

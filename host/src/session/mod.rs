@@ -12,11 +12,13 @@
 
 mod commit;
 mod deliver;
+mod failure;
 mod hibernate;
 mod inbox;
 mod life;
 mod roster;
 mod turn;
+mod wake;
 
 use std::collections::VecDeque;
 use std::future::Future;
@@ -34,8 +36,11 @@ pub(crate) use self::roster::Roster;
 use crate::alarm::Alarms;
 use crate::config::size;
 use crate::error::Fault;
+use crate::guard;
 use crate::guest::{Answer, Component, Event, Host, Request};
+use crate::inject::Point;
 use crate::object::{Due, Object};
+use crate::printable::Printable;
 use crate::socket::SocketId;
 use crate::step::Trial;
 use crate::storage::Address;
@@ -210,21 +215,36 @@ impl Session {
         let me = &pumping.0;
         loop {
             let mut life = me.life.lock().await;
-            let batch = me.take_batch().await;
-            if batch.is_empty() {
-                me.settle(&mut life);
-                return;
+            let ran = guard::catch(me.run_next(&mut life)).await;
+            match ran {
+                Ok(true) => {}
+                Ok(false) => return,
+                Err(payload) => {
+                    let panicked = me.panicked("the inbox", payload);
+                    me.break_down(&mut life, &panicked).await;
+                }
             }
-            me.run(&mut life, batch, None, None).await;
             let_go(life);
             tokio::task::consume_budget().await;
         }
+    }
+
+    /// Run a turn with what is next in the inbox. False if there is nothing.
+    async fn run_next(&self, life: &mut Life) -> bool {
+        let batch = self.take_batch().await;
+        if batch.is_empty() {
+            self.settle(life);
+            return false;
+        }
+        self.run(life, batch, None, None).await;
+        true
     }
 
     /// The next events, within the bounds of a batch.
     async fn take_batch(&self) -> VecDeque<Event> {
         let limits = &self.context.host.limits;
         let (events_max, bytes_max) = (size(limits.batch_events), size(limits.batch_bytes));
+        self.context.host.counters.point(Point::Inbox);
         let mut batch = self.with_inbox(|inbox| inbox.take_batch(events_max, bytes_max));
         let is_alarm = |event: &Event| matches!(event, Event::AlarmDue);
         if let Some(at) = batch.iter().position(is_alarm) {
@@ -251,7 +271,7 @@ impl Session {
             }
             Ok(Due::No) => None,
             Err(error) => {
-                tracing::error!(object = %object.address, "the alarm cannot be read: {error}");
+                tracing::error!(object = %object.address, "the alarm cannot be read: {}", Printable(&error));
                 None
             }
         }
@@ -277,8 +297,10 @@ impl Session {
         }
         let unanswered = state.requests.len();
         if unanswered > 0 {
-            tracing::error!(target: "pairway::worker", worker = self.title(), unanswered,
-                "the worker will never answer: it waits for nothing that can still happen");
+            let text = "the worker will never answer: it waits for nothing that can still happen";
+            if let Some(text) = self.context.host.log.admit(text) {
+                tracing::error!(target: "pairway::worker", worker = self.title(), unanswered, "{text}");
+            }
         }
         self.end(life, "the worker is done");
     }

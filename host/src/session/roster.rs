@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::Duration;
 
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::sync::{AcquireError, OwnedSemaphorePermit, Semaphore};
 use tokio::time::Instant;
 
 use super::Session;
@@ -23,6 +23,8 @@ const EVICTED_PART: usize = 32;
 #[derive(Debug)]
 pub(crate) struct Roster {
     places: Arc<Semaphore>,
+    /// Of which objects may have so many.
+    of_objects: Arc<Semaphore>,
     awake: Arc<Mutex<Awake>>,
     limits: Arc<Limits>,
     counters: Arc<Counters>,
@@ -46,6 +48,7 @@ struct Member {
 pub(super) struct Place {
     counters: Arc<Counters>,
     _permit: OwnedSemaphorePermit,
+    _of_objects: Option<OwnedSemaphorePermit>,
     /// Where its session is entered, and by which number.
     entered: Option<(Arc<Mutex<Awake>>, u64)>,
 }
@@ -72,8 +75,10 @@ fn lock(awake: &Mutex<Awake>) -> MutexGuard<'_, Awake> {
 impl Roster {
     pub(crate) fn new(limits: Arc<Limits>, counters: Arc<Counters>, guests: Arc<Quota>) -> Self {
         let places = size(limits.instances).min(Semaphore::MAX_PERMITS);
+        let of_objects = size(limits.objects_awake).min(Semaphore::MAX_PERMITS);
         Self {
             places: Arc::new(Semaphore::new(places)),
+            of_objects: Arc::new(Semaphore::new(of_objects)),
             awake: Arc::default(),
             limits,
             counters,
@@ -87,32 +92,54 @@ impl Roster {
         u64::try_from(self.begin.elapsed().as_millis()).unwrap_or(u64::MAX)
     }
 
-    fn try_take(&self) -> Option<Place> {
-        let permit = Arc::clone(&self.places).try_acquire_owned().ok()?;
-        Some(self.taken(permit))
+    /// A place now, or why there is none.
+    fn try_take(&self, is_object: bool) -> Result<Place, Fault> {
+        let take = |places: &Arc<Semaphore>, fault| {
+            let permit = Arc::clone(places).try_acquire_owned();
+            permit.map_err(|_| fault)
+        };
+        let of_objects = match is_object {
+            true => Some(take(
+                &self.of_objects,
+                Fault::TooManyObjects(self.limits.objects_awake),
+            )?),
+            false => None,
+        };
+        let permit = take(&self.places, Fault::TooManyInstances(self.limits.instances))?;
+        Ok(self.taken(permit, of_objects))
     }
 
-    fn taken(&self, permit: OwnedSemaphorePermit) -> Place {
+    fn taken(
+        &self,
+        permit: OwnedSemaphorePermit,
+        of_objects: Option<OwnedSemaphorePermit>,
+    ) -> Place {
         self.counters.instances_live.add(1);
         self.counters.instances.add(1);
         Place {
             counters: Arc::clone(&self.counters),
             _permit: permit,
+            _of_objects: of_objects,
             entered: None,
         }
     }
 
     /// A place now, and memory for its instance, for which idle objects hibernate if need be.
     pub(super) async fn take(&self) -> Result<Place, Fault> {
+        self.take_for(false).await
+    }
+
+    async fn take_for(&self, is_object: bool) -> Result<Place, Fault> {
         if self.guests.is_full() && !self.make_room(true).await {
             return Err(Fault::TotalMemory(self.limits.guests_total_bytes));
         }
         loop {
-            if let Some(place) = self.try_take() {
-                return Ok(place);
-            }
+            let fault = match self.try_take(is_object) {
+                Ok(place) => return Ok(place),
+                Err(fault) => fault,
+            };
             if !self.evict().await {
-                return Err(Fault::TooManyInstances(self.limits.instances));
+                return Err(fault);
             }
         }
     }
@@ -121,13 +148,17 @@ impl Roster {
     pub(super) async fn wait(&self) -> Result<Place, Fault> {
         let deadline = Instant::now() + millis(self.limits.instance_wait_ms);
         loop {
-            let refusal = match self.take().await {
+            let refusal = match self.take_for(true).await {
                 Ok(place) => return Ok(place),
                 Err(refusal) => refusal,
             };
-            let acquire = Arc::clone(&self.places).acquire_owned();
+            let acquire = async {
+                let of_objects = Arc::clone(&self.of_objects).acquire_owned().await?;
+                let permit = Arc::clone(&self.places).acquire_owned().await?;
+                Ok::<_, AcquireError>((permit, of_objects))
+            };
             match tokio::time::timeout(LOOK_AGAIN, acquire).await {
-                Ok(Ok(permit)) => return Ok(self.taken(permit)),
+                Ok(Ok((permit, of_objects))) => return Ok(self.taken(permit, Some(of_objects))),
                 Ok(Err(_)) | Err(_) if Instant::now() >= deadline => return Err(refusal),
                 Ok(Err(_)) | Err(_) => {}
             }

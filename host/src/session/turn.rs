@@ -1,18 +1,20 @@
-//! Owns the turn: an instance is made if there is none, the batch is handed over, and what it asked for is done; or it
+//! Owns the turn: the batch is handed over, and what it asked for is done; or it
 //! failed, and nothing of it is. A stateless worker is over then. An object's batch is delivered again, event by
 //! event, so that only the event that does the harm is lost.
 
 use std::collections::VecDeque;
-use std::sync::{Arc, Weak};
 
 use super::commit::Own;
 use super::inbox::Inbox;
 use super::life::{Life, Live};
-use super::{NoAnswer, Session};
+use super::{Session, wake};
 use crate::config::size;
 use crate::error::Fault;
-use crate::guest::{Direct, Event, Instance};
-use crate::socket::{Owner, SocketEvent, SocketId, outbox};
+use crate::guard;
+use crate::guest::{Direct, Event};
+use crate::inject::Point;
+use crate::object::Object;
+use crate::socket::{SocketEvent, SocketId, outbox};
 
 /// How an attempt at a turn went.
 enum Attempt {
@@ -21,6 +23,8 @@ enum Attempt {
     Gated,
     /// The instance is gone, and nothing of the turn has happened.
     Failed(Fault),
+    /// The instance is gone, and not all of the turn has happened: the host failed amid it.
+    Broken(Fault),
 }
 
 impl Session {
@@ -43,14 +47,28 @@ impl Session {
                 self.hold(life, batch);
                 0
             }
-            Attempt::Failed(fault) if self.object.is_none() => {
+            Attempt::Failed(fault) | Attempt::Broken(fault) if self.object.is_none() => {
                 self.fail(life, fault);
+                messages
+            }
+            Attempt::Broken(fault) => {
+                self.lose_all(batch, direct, &fault);
                 messages
             }
             Attempt::Failed(fault) => {
                 // Boxed: the way of a turn that goes well should not carry it.
                 Box::pin(self.run_one_by_one(life, batch, direct, own, fault)).await
             }
+        }
+    }
+
+    /// These events may have had their turn: none is handed over again, and who sent it is told.
+    fn lose_all(&self, batch: VecDeque<Event>, direct: Option<Direct<'_>>, fault: &Fault) {
+        for event in batch {
+            self.lose(event, fault);
+        }
+        if let Some(direct) = direct {
+            self.close_for(direct.socket, fault);
         }
     }
 
@@ -99,7 +117,7 @@ impl Session {
                         self.hold(life, batch);
                         return 0;
                     }
-                    Attempt::Failed(next) => fault = next,
+                    Attempt::Failed(next) | Attempt::Broken(next) => fault = next,
                 }
             }
             is_guilty = false;
@@ -128,7 +146,7 @@ impl Session {
                 match self.attempt(life, &mut [], Some(one), own).await {
                     Attempt::Done => continue,
                     Attempt::Gated => return at,
-                    Attempt::Failed(next) => fault = next,
+                    Attempt::Failed(next) | Attempt::Broken(next) => fault = next,
                 }
             }
             // Its socket is closed, so that the messages behind it are lost, too.
@@ -167,10 +185,10 @@ impl Session {
         }
     }
 
-    fn close_for(&self, socket: SocketId, fault: &Fault) {
+    pub(super) fn close_for(&self, socket: SocketId, fault: &Fault) {
         if let Some(end) = self.object.as_ref().and_then(|o| o.socket(socket)) {
             match fault {
-                Fault::TooManyInstances(_) | Fault::TotalMemory(_) => {
+                Fault::TooManyInstances(_) | Fault::TooManyObjects(_) | Fault::TotalMemory(_) => {
                     end.close_for_want_of_place();
                 }
                 Fault::Trap(_)
@@ -181,6 +199,7 @@ impl Session {
                 | Fault::Aborted(_)
                 | Fault::GateTime(_)
                 | Fault::Storage(_) => end.close_for_fault("the worker failed"),
+                Fault::Host(_) => end.close_for_fault("the host failed"),
             }
         }
     }
@@ -193,10 +212,11 @@ impl Session {
         direct: Option<Direct<'_>>,
         own: Option<Own<'_>>,
     ) -> Attempt {
-        if let Life::Asleep = life
-            && let Err(fault) = Box::pin(self.wake(life)).await
-        {
-            return Attempt::Failed(fault);
+        if let Life::Asleep = life {
+            let depth = wake::depth(batch, direct.is_some());
+            if let Err(fault) = Box::pin(self.wake(life, depth)).await {
+                return Attempt::Failed(fault);
+            }
         }
         let Life::Live(live) = life else {
             return Attempt::Done;
@@ -212,6 +232,13 @@ impl Session {
         match self.turn(live, batch, direct, own).await {
             Ok(()) => {
                 self.took(live, batch);
+                if let Some(fault) = live.broken.take() {
+                    if self.object.is_some() {
+                        self.report(&fault);
+                        Box::pin(self.lose_instance(life, &fault)).await;
+                    }
+                    return Attempt::Broken(fault);
+                }
                 if self.object.is_some() {
                     self.after_turn(life).await;
                 }
@@ -241,7 +268,7 @@ impl Session {
     }
 
     /// Hand a batch over, make durable what it wrote, and do what it asked for; or take back what it changed.
-    async fn turn(
+    pub(super) async fn turn(
         &self,
         live: &mut Live,
         batch: &mut [Event],
@@ -259,7 +286,10 @@ impl Session {
                 frames
             }
         };
-        let mut ran = live.turn(batch, direct, frames).await;
+        let mut ran = match guard::catch(self.call(live, batch, direct, frames)).await {
+            Ok(ran) => ran,
+            Err(payload) => Err(self.panicked("a turn", payload).into()),
+        };
         if ran.is_ok()
             && let Some(text) = live.instance.state().duties.storage_failed.take()
         {
@@ -268,15 +298,18 @@ impl Session {
         }
         if ran.is_ok()
             && let Some(object) = &self.object
-            && let Err(error) = object.commit().await
         {
-            tracing::error!(object = %object.address, "{error}");
-            ran = Err(Fault::Storage(error.to_string()));
+            ran = self.make_durable(object).await;
         }
         match &ran {
             Ok(()) => {
-                self.commit(live, own);
-                self.schedule_alarm();
+                let done = guard::catch_now(|| {
+                    self.commit(live, own);
+                    self.schedule_alarm();
+                });
+                if let Err(payload) = done {
+                    live.broken = Some(self.panicked("the effects", payload).into());
+                }
             }
             Err(_) => {
                 let before = live.instance.undo(batch);
@@ -288,8 +321,31 @@ impl Session {
         ran
     }
 
+    async fn call(
+        &self,
+        live: &mut Live,
+        batch: &mut [Event],
+        direct: Option<Direct<'_>>,
+        frames: Vec<u8>,
+    ) -> Result<(), Fault> {
+        self.context.host.counters.point(Point::Turn);
+        live.turn(batch, direct, frames).await
+    }
+
+    /// Make durable what a turn wrote.
+    async fn make_durable(&self, object: &Object) -> Result<(), Fault> {
+        let committed = guard::catch(async {
+            self.context.host.counters.point(Point::Commit);
+            object.commit().await
+        });
+        match committed.await {
+            Ok(committed) => committed.map_err(|error| Fault::Storage(error.to_string())),
+            Err(payload) => Err(self.panicked("the commit", payload).into()),
+        }
+    }
+
     /// What an object's turn has asked for that concerns its instance.
-    async fn after_turn(&self, life: &mut Life) {
+    pub(super) async fn after_turn(&self, life: &mut Life) {
         self.touch();
         let Life::Live(live) = life else { return };
         let duties = &mut live.instance.state().duties;
@@ -318,89 +374,5 @@ impl Session {
             self.with_inbox(Inbox::open_gate);
             self.ensure_pumped();
         }
-    }
-
-    /// Make the instance, and for an object run its constructor: `start` is a turn by itself.
-    async fn wake(&self, life: &mut Life) -> Result<(), Fault> {
-        let roster = &self.context.roster;
-        let place = match &self.object {
-            Some(_) => roster.wait().await,
-            None => roster.take().await,
-        };
-        let mut place = place.inspect_err(|fault| {
-            // The end of a stateless session is reported where it ends.
-            if self.object.is_some() {
-                self.report(fault);
-            }
-        })?;
-        let owner: Weak<dyn Owner> = self.me.clone();
-        let made = Instance::new(
-            Arc::clone(&self.context.component),
-            self.context.host.clone(),
-            owner,
-            self.object.clone(),
-        );
-        let mut instance = made.await.inspect_err(|fault| {
-            if self.object.is_some() {
-                self.report(fault);
-            }
-        })?;
-        let memory = Arc::clone(instance.state().memory.quota());
-        roster.enter(self, memory, &mut place);
-        *life = Life::Live(Box::new(Live::new(instance, place)));
-        if self.object.is_none() {
-            return Ok(());
-        }
-        self.context.host.counters.wakes.add(1);
-        let Life::Live(live) = life else {
-            return Ok(());
-        };
-        if let Err(fault) = self.turn(live, &mut [Event::Start], None, None).await {
-            self.report(&fault);
-            self.lose_instance(life, &fault).await;
-            return Err(fault);
-        }
-        self.watch_idle(live);
-        self.after_turn(life).await;
-        match life {
-            Life::Live(_) => Ok(()),
-            // Its constructor has reset it.
-            Life::Asleep | Life::Over => Err(Fault::Aborted("by its constructor".to_owned())),
-        }
-    }
-
-    /// The instance has more than its share of the memory of all, and others need some: it ends, unless it is at work.
-    /// Gives whether it did.
-    pub(super) async fn end_for_memory(&self, fault: &Fault) -> bool {
-        let Ok(mut life) = self.life.try_lock() else {
-            return false;
-        };
-        if !matches!(*life, Life::Live(_)) {
-            return false;
-        }
-        if self.object.is_some() {
-            self.report(fault);
-            self.lose_instance(&mut life, fault).await;
-        } else {
-            self.fail(&mut life, fault.clone());
-        }
-        drop(life);
-        self.ensure_pumped();
-        true
-    }
-
-    /// Say that an instance has died.
-    fn report(&self, fault: &Fault) {
-        tracing::error!(target: "pairway::worker", worker = self.title(), "{fault}");
-        if !matches!(fault, Fault::TooManyInstances(_)) {
-            self.context.host.counters.faults.add(1);
-        }
-    }
-
-    /// The session of a stateless worker is over.
-    fn fail(&self, life: &mut Life, fault: Fault) {
-        self.report(&fault);
-        self.with_inbox(|inbox| inbox.over = Some(NoAnswer::Fault(fault)));
-        self.end(life, "the worker failed");
     }
 }

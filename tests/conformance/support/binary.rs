@@ -6,6 +6,7 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::process::Stdio;
 
+use rustix::process::{Pid, Resource, Rlimit, prlimit};
 use tokio::io::{AsyncBufReadExt, AsyncRead, BufReader};
 use tokio::process::{Child, Command};
 use tokio::sync::mpsc;
@@ -18,6 +19,8 @@ pub(crate) struct Binary {
     child: Child,
     /// What it writes, read at once lest it wait for us.
     log: mpsc::UnboundedReceiver<String>,
+    /// What it said before it listened.
+    said: Vec<String>,
 }
 
 impl Binary {
@@ -76,15 +79,27 @@ impl Binary {
     }
 
     /// Start a command that serves, and read from what it says where it listens.
-    pub(crate) async fn run(mut command: Command) -> Self {
-        command.stdout(Stdio::piped()).stderr(Stdio::piped());
+    pub(crate) async fn run(command: Command) -> Self {
+        Self::run_with(command, Stdio::piped()).await
+    }
+
+    /// The same with a standard error of the test's own.
+    pub(crate) async fn run_with(mut command: Command, stderr: Stdio) -> Self {
+        command.stdout(Stdio::piped()).stderr(stderr);
         let mut child = command.spawn().expect("the program starts");
+        // It holds the test's side of what the program was given.
+        drop(command);
         let (lines, mut log) = mpsc::unbounded_channel();
         pass_on(child.stdout.take().expect("it is piped"), lines.clone());
-        pass_on(child.stderr.take().expect("it is piped"), lines);
+        if let Some(stderr) = child.stderr.take() {
+            pass_on(stderr, lines);
+        }
+        let mut said = Vec::new();
         let address = loop {
             let line = within("the program to say where it listens", log.recv()).await;
-            let line = line.expect("the program ended instead of listening");
+            let line =
+                line.unwrap_or_else(|| panic!("the program ended instead of listening: {said:#?}"));
+            said.push(line.clone());
             let found = line.split_once("http://");
             if let Some((_, rest)) = found.or_else(|| line.split_once("https://")) {
                 let address = rest
@@ -100,7 +115,34 @@ impl Binary {
             address,
             child,
             log,
+            said,
         }
+    }
+
+    /// A line with these words, written before it listened or after.
+    pub(crate) async fn said(&mut self, words: &str) -> String {
+        match self.said.iter().find(|line| line.contains(words)) {
+            Some(line) => line.clone(),
+            None => self.logs(words).await,
+        }
+    }
+
+    /// Every line that it has written up to now, but for those that were asked for.
+    pub(crate) fn log_until_now(&mut self) -> Vec<String> {
+        while let Ok(line) = self.log.try_recv() {
+            self.said.push(line);
+        }
+        self.said.clone()
+    }
+
+    /// Have it live with fewer descriptors from now on.
+    pub(crate) fn lower_descriptors(&self, count: u64) {
+        let id = i32::try_from(self.id()).ok().and_then(Pid::from_raw);
+        let limit = Rlimit {
+            current: Some(count),
+            maximum: Some(count),
+        };
+        prlimit(Some(id.expect("an id")), Resource::Nofile, limit).expect("the process is ours");
     }
 
     pub(crate) fn id(&self) -> u32 {

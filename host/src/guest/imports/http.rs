@@ -6,8 +6,9 @@ use super::ends::full;
 use super::wit::http::{Host, RequestResult, ResponseResult};
 use super::{GuestState, WitError};
 use crate::guest::effects::Staged;
-use crate::guest::request::Answer;
+use crate::guest::request::{Answer, check_head};
 use crate::guest::store::cost;
+use crate::inject::Point;
 use crate::outbound;
 use crate::quota::Charge;
 use crate::socket::{Departure, deflate};
@@ -21,6 +22,7 @@ impl Host for GuestState {
         request: u64,
         response: ResponseResult,
     ) -> wasmtime::Result<Result<(), WitError>> {
+        self.host.counters.point(Point::Import);
         let socket = match response.socket {
             Some(socket) => Some(self.take_handle(socket)?),
             None => None,
@@ -28,12 +30,15 @@ impl Host for GuestState {
         let Some(asked) = self.requests.get(&request) else {
             return Ok(Err(WitError::UnknownRequest(request)));
         };
-        if let Err(text) = check(
-            response.status,
-            &response.headers,
-            response.body.is_empty(),
-            socket.is_some(),
-        ) {
+        let bounded = check_head(0, &response.headers, &self.host.limits);
+        if let Err(text) = bounded.and_then(|()| {
+            check(
+                response.status,
+                &response.headers,
+                response.body.is_empty(),
+                socket.is_some(),
+            )
+        }) {
             return Ok(Err(WitError::InvalidResponse(text)));
         }
         if socket.is_some() && !asked.wants_web_socket {
@@ -74,6 +79,10 @@ impl Host for GuestState {
         if let Err(error) = self.may_operate() {
             return Ok(Err(error));
         }
+        let line = request.method.len() + request.uri.len();
+        if let Err(text) = check_head(line, &request.headers, &self.host.limits) {
+            return Ok(Err(WitError::Other(text)));
+        }
         let bytes = size_of_contents(&request.headers, &request.body) + request.uri.len() as u64;
         let Some(charge) = self.charge(bytes + cost::OPERATION) else {
             return Ok(Err(full()));
@@ -94,6 +103,7 @@ impl Host for GuestState {
         }
         let token = self.next_id();
         self.operations.insert(token);
+        self.keep_depth(token);
         let staged = Staged::Fetch {
             token,
             fetch,

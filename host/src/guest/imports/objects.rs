@@ -5,7 +5,7 @@ use super::http::size_of_contents;
 use super::wit::objects::{Host, Request as WitRequest};
 use super::{GuestState, WitError};
 use crate::guest::effects::Staged;
-use crate::guest::request::{Request, Token};
+use crate::guest::request::{Request, Token, check_head};
 use crate::guest::store::cost;
 use crate::namespace::Class;
 use crate::object;
@@ -71,6 +71,10 @@ impl Host for GuestState {
         }
         let bytes = size_of_contents(&request.headers, &request.body)
             + (request.uri.len() + request.method.len()) as u64;
+        let depth = match self.check_request(&request) {
+            Ok(depth) => depth,
+            Err(text) => return Ok(Err(WitError::Other(text))),
+        };
         let Some(charge) = self.charge(bytes + cost::OPERATION) else {
             return Ok(Err(full()));
         };
@@ -79,6 +83,7 @@ impl Host for GuestState {
         }
         let token = self.next_id();
         self.operations.insert(token);
+        self.keep_depth(token);
         let name = self.duties.names.get(&id).cloned();
         let staged = Staged::FetchObject {
             token,
@@ -87,15 +92,33 @@ impl Host for GuestState {
                 id: id.into(),
             },
             name,
-            request: Box::new(to_request(request, charge)),
+            request: Box::new(to_request(request, depth, charge)),
         };
         self.effects.push(staged, &self.host.limits)?;
         Ok(Ok(token))
     }
 }
 
+impl GuestState {
+    /// Hold a request for an object against its bounds. Gives its depth.
+    fn check_request(&self, request: &WitRequest) -> Result<u32, String> {
+        let limits = &self.host.limits;
+        let depth = self.depth + 1;
+        if u64::from(depth) > limits.object_depth {
+            return Err(format!(
+                "{} requests from object to object stand behind this one (limit object_depth): do they go round in a circle?",
+                self.depth
+            ));
+        }
+        let peer = request.peer.as_ref().map_or(0, String::len);
+        let line = request.method.len() + request.uri.len() + peer;
+        check_head(line, &request.headers, limits)?;
+        Ok(depth)
+    }
+}
+
 /// What a guest sends to an object.
-fn to_request(request: WitRequest, charge: Charge) -> Request {
+fn to_request(request: WitRequest, depth: u32, charge: Charge) -> Request {
     let wants_web_socket = upgrade::asks_for_web_socket(&request.headers);
     Request {
         method: request.method,
@@ -105,5 +128,6 @@ fn to_request(request: WitRequest, charge: Charge) -> Request {
         _charge: Some(charge),
         peer: request.peer,
         wants_web_socket,
+        depth,
     }
 }

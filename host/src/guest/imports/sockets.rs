@@ -15,6 +15,7 @@ use super::wit::types::{MessageResult, Run};
 use super::{GuestState, WitError, send, several};
 use crate::config::size;
 use crate::guest::effects::Staged;
+use crate::guest::request::check_head;
 use crate::guest::store::{Handle, cost};
 use crate::outbound::{self, Connect};
 use crate::quota::Charge;
@@ -269,6 +270,8 @@ impl GuestState {
         options: ConnectOptions,
     ) -> Result<(Arc<End>, Connect, Charge), WitError> {
         let limits = Arc::clone(&self.host.limits);
+        let of_protocols = options.protocols.iter().map(String::len).sum::<usize>();
+        check_head(url.len() + of_protocols, &options.headers, &limits).map_err(WitError::Other)?;
         let contents = size_of_contents(&options.headers, url.as_bytes());
         let charge = self.charge(contents + cost::DIAL).ok_or_else(full)?;
         let plan = self.host.outbound.connect(

@@ -8,7 +8,9 @@ use super::ends::too_many_sockets;
 use super::wit::state::{AutoResponse as WitAutoResponse, Host, Message, Recipients};
 use super::{GuestState, WitError, send, storage};
 use crate::guest::store::Handle;
+use crate::inject::Point;
 use crate::object::{Object, TagError};
+use crate::printable;
 use crate::socket::auto_response::AutoResponse;
 use crate::socket::{End, SocketId};
 
@@ -91,6 +93,7 @@ impl Host for GuestState {
     }
 
     fn broadcast(&mut self, to: Recipients, message: Message) -> Refusable<u32> {
+        self.host.counters.point(Point::Import);
         let object = match self.object() {
             Ok(object) => object,
             Err(error) => return Ok(Err(error)),
@@ -205,7 +208,7 @@ impl Host for GuestState {
 
     fn abort(&mut self, reason: String) -> Refusable<()> {
         Ok(self.object().map(|_| {
-            self.duties.abort.get_or_insert(reason);
+            self.duties.abort.get_or_insert(printable::cut(reason));
         }))
     }
 }

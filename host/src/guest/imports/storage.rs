@@ -5,6 +5,7 @@ use super::wit::storage::{Host, ListOptions as WitListOptions, SqlResult as WitS
 use super::{GuestState, WitError};
 use crate::guest::store::Duties;
 use crate::object::{Object, Timed};
+use crate::printable::Printable;
 use crate::storage::{ListOptions, SqlValue, StorageError, Store, Work};
 
 type Refusable<T> = wasmtime::Result<Result<T, WitError>>;
@@ -17,7 +18,8 @@ pub(super) fn refusal(error: StorageError, object: &Object, duties: &mut Duties)
         StorageError::Sql(text) => WitError::Sql(text),
         StorageError::Options(text) => WitError::Other(text),
         StorageError::Failed(text) => {
-            tracing::error!(object = %object.address, "storage failed: {text}");
+            // The fault that comes of it is in the log.
+            tracing::debug!(object = %object.address, "storage failed: {}", Printable(&text));
             duties.storage_failed.get_or_insert_with(|| text.clone());
             WitError::Storage(text)
         }

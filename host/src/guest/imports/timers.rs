@@ -24,6 +24,7 @@ impl Host for GuestState {
         }
         let token = self.next_id();
         self.timers.insert(token);
+        self.keep_depth(token);
         let delay = Duration::from_millis(delay_ms);
         let staged = Staged::StartTimer { token, delay };
         self.effects.push(staged, &self.host.limits)?;
@@ -32,6 +33,7 @@ impl Host for GuestState {
 
     fn cancel(&mut self, token: Token) -> wasmtime::Result<()> {
         if self.forget(token) {
+            self.depths.remove(&token);
             let staged = Staged::Cancel { token };
             self.effects.stage(staged, &self.host.limits)?;
         }
