@@ -23,12 +23,14 @@
 
 mod addresses;
 mod alarm;
+mod body;
 mod config;
 mod connection;
 mod counters;
 mod drain;
 mod error;
 mod guest;
+mod inbound;
 mod namespace;
 mod object;
 mod objects;
