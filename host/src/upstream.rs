@@ -13,7 +13,7 @@ use crate::counters::Counters;
 use crate::drain::Drain;
 use crate::guest::Answer;
 use crate::outbound::{Connect, Failed, Fetch, Opened, Outbound};
-use crate::quota::Totals;
+use crate::quota::{Charge, Totals};
 use crate::socket::codec::{Format, Role};
 use crate::socket::deflate::{self, Inflater, Policy};
 use crate::socket::{Agreed, Departure, End, Outbox, SocketId};
@@ -91,7 +91,8 @@ impl Upstream {
     pub(crate) async fn fetch(&self, fetch: Fetch, id: SocketId) -> Result<Answer, Failed> {
         let place = self.place()?;
         let url = fetch.url().to_owned();
-        let response = self.outbound.send(fetch).await?;
+        let charge = Charge::on(&self.totals.bodies);
+        let response = self.outbound.send(fetch, charge).await?;
         let socket = match response.socket {
             Some(opened) => {
                 let wire = self.wire(opened)?;
@@ -106,7 +107,7 @@ impl Upstream {
             status: response.status,
             headers: response.headers,
             body: response.body.into(),
-            _charge: None,
+            _charge: response.charge,
             socket,
             has_arrived: false,
         })

@@ -34,6 +34,8 @@ mod hibernation;
 mod holds;
 mod hostile;
 mod http;
+mod inbound;
+mod inbound_bodies;
 mod keep_alive;
 mod limits;
 mod message;

@@ -10,6 +10,7 @@ use tokio::time::Instant;
 
 use super::exchange::Exchange;
 use crate::config::{Limits, millis};
+use crate::counters::Counters;
 use crate::quota::{Charge, Quota, steps};
 
 /// The bodies under way.
@@ -20,6 +21,7 @@ pub(crate) struct Bodies {
     /// A client that has taken nothing for so long gives way to others.
     patience: Duration,
     stalled: Mutex<BTreeMap<Key, Entry>>,
+    counters: Arc<Counters>,
 }
 
 /// Since when a client has taken nothing. The address of its exchange tells apart those of the same time.
@@ -33,8 +35,9 @@ struct Entry {
 
 impl Bodies {
     /// Within the total of the process.
-    pub(crate) fn new(total: &Arc<Quota>, limits: &Limits) -> Arc<Self> {
+    pub(crate) fn new(total: &Arc<Quota>, limits: &Limits, counters: &Arc<Counters>) -> Arc<Self> {
         Arc::new(Self {
+            counters: Arc::clone(counters),
             responses: Arc::clone(total),
             requests: total.part(total.max() / 2),
             patience: millis(limits.response_stall_ms) / 10,
@@ -53,24 +56,35 @@ impl Bodies {
         if more == 0 {
             return true;
         }
-        // Where requests have their half, no response can make room for them.
-        self.requests.used() + more <= self.requests.max()
-            && self
-                .with_room(|| charge.try_grow(more).then_some(()))
-                .is_some()
+        if self.requests.used() + more > self.requests.max() {
+            // Requests have their half: no response can make room for them.
+            self.counters.bodies_refused.add(1);
+            return false;
+        }
+        let grown = self.with_room(|| charge.try_grow(more).then_some(()));
+        grown.is_some()
     }
 
-    /// For the body of a response; `None` if there is no room for it.
-    pub(crate) fn response(&self, bytes: u64) -> Option<Charge> {
-        self.with_room(|| Charge::of(&self.responses, steps(bytes)))
+    /// Charge the body of a response, for as long as it is written; false if there is no room for it.
+    pub(crate) fn keep(&self, exchange: &Exchange, bytes: u64) -> bool {
+        let bytes = steps(bytes);
+        if bytes == 0 {
+            return true;
+        }
+        let charge = self.with_room(|| Charge::of(&self.responses, bytes));
+        charge.map(|charge| exchange.keep(charge)).is_some()
     }
 
     /// Try, and have clients that take nothing give way while that fails.
     fn with_room<T>(&self, mut attempt: impl FnMut() -> Option<T>) -> Option<T> {
         loop {
             let done = attempt();
-            if done.is_some() || !self.give_up_one() {
+            if done.is_some() {
                 return done;
+            }
+            if !self.give_up_one() {
+                self.counters.bodies_refused.add(1);
+                return None;
             }
         }
     }
@@ -95,8 +109,13 @@ impl Bodies {
         true
     }
 
+    /// A client is dropped because it has taken nothing.
+    pub(super) fn note_dropped(&self) {
+        self.counters.stalled_clients.add(1);
+    }
+
     /// A client does not take what is to be written, from now on and until this is dropped.
-    pub(crate) fn enter_stalled(self: &Arc<Self>, exchange: &Arc<Exchange>) -> Stalled {
+    pub(super) fn enter_stalled(self: &Arc<Self>, exchange: &Arc<Exchange>) -> Stalled {
         let key = (Instant::now(), Arc::as_ptr(exchange).addr());
         let entry = Entry {
             exchange: Arc::clone(exchange),
@@ -116,14 +135,14 @@ impl Bodies {
 
 /// A client that takes nothing.
 #[derive(Debug)]
-pub(crate) struct Stalled {
+pub(super) struct Stalled {
     bodies: Arc<Bodies>,
     key: Key,
 }
 
 impl Stalled {
     /// Ready when its response is given up for the sake of others.
-    pub(crate) fn poll_given_up(&self, cx: &Context<'_>) -> Poll<()> {
+    pub(super) fn poll_given_up(&self, cx: &Context<'_>) -> Poll<()> {
         let mut stalled = self.bodies.stalled();
         let Some(entry) = stalled.get_mut(&self.key) else {
             return Poll::Ready(());

@@ -133,6 +133,7 @@ impl HttpStream {
         });
         let is_over = time.as_mut().poll(cx).is_ready();
         if is_over || stalled.poll_given_up(cx).is_ready() {
+            self.bodies.note_dropped();
             let what = "the client takes nothing of the response (limit response_stall_ms)";
             return Poll::Ready(Err(io::Error::new(io::ErrorKind::TimedOut, what)));
         }
