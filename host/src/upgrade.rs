@@ -157,7 +157,11 @@ mod tests {
             for second in ["13", "dGhlIHNhbXBsZSBub25jZQ==", "AAAAAAAAAAAAAAAAAAAAAA=="] {
                 let mut headers = request(&[]);
                 headers.append(name, second.parse().unwrap());
-                assert_eq!(status(&Method::GET, Version::HTTP_11, &headers), 400, "{name}");
+                assert_eq!(
+                    status(&Method::GET, Version::HTTP_11, &headers),
+                    400,
+                    "{name}"
+                );
             }
         }
     }

@@ -59,7 +59,12 @@ async fn the_uri_is_made_of_the_line_and_of_a_host_that_stays_in_its_place() {
         let line = answer.text().lines().nth(1).map(str::to_owned);
         line.unwrap_or_else(|| panic!("{answer:?}"))
     };
-    for name in ["worker.test", "[::1]:8080", "WORKER.test:", "192.0.2.1:65535"] {
+    for name in [
+        "worker.test",
+        "[::1]:8080",
+        "WORKER.test:",
+        "192.0.2.1:65535",
+    ] {
         let request = Request::get("/request").with("Host", name);
         assert_eq!(uri(request).await, format!("uri http://{name}/request"));
     }
@@ -67,7 +72,10 @@ async fn the_uri_is_made_of_the_line_and_of_a_host_that_stays_in_its_place() {
     let all = Request::get("*").method("OPTIONS").send(host.address).await;
     assert_eq!(all.status, 404);
     let old = Request::get("/request").without("Host").version("HTTP/1.0");
-    assert_eq!(uri(old).await, format!("uri http://{}/request", host.address));
+    assert_eq!(
+        uri(old).await,
+        format!("uri http://{}/request", host.address)
+    );
 }
 
 #[tokio::test]
@@ -77,7 +85,10 @@ async fn a_key_or_a_version_that_stands_there_twice_is_a_400() {
         ("Sec-WebSocket-Key", "AAAAAAAAAAAAAAAAAAAAAA=="),
         ("Sec-WebSocket-Version", "8"),
     ] {
-        let answer = Request::upgrade("/").and(name, value).send(host.address).await;
+        let answer = Request::upgrade("/")
+            .and(name, value)
+            .send(host.address)
+            .await;
         assert_eq!(answer.status, 400, "{answer:?}");
         assert!(answer.text().contains(name), "{answer:?}");
     }
@@ -148,7 +159,8 @@ async fn the_same_holds_under_tls() {
     })
     .await;
     let (tcp, _) = stream.get_ref();
-    tcp.set_zero_linger().expect("an open connection takes options");
+    tcp.set_zero_linger()
+        .expect("an open connection takes options");
     drop(stream);
     until("the connection to be gone", || {
         host.counters.connections_live.get() == 0
@@ -184,7 +196,10 @@ async fn a_connection_idles_for_so_long() {
         kept.answer().await.expect(200, "slept");
     }
     kept.expect_end().await;
-    assert!(config().limits.http_idle_ms > 75_000, "proxies close at 60 to 75 s");
+    assert!(
+        config().limits.http_idle_ms > 75_000,
+        "proxies close at 60 to 75 s"
+    );
 }
 
 #[tokio::test]

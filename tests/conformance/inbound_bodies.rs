@@ -103,7 +103,10 @@ async fn clients_that_take_nothing_give_way_to_others() {
     };
     assert_eq!((answer.status, answer.body.len()), (200, 15_000_000));
     assert!(host.counters.stalled_clients.get() >= 1);
-    assert!(began.elapsed() < Duration::from_secs(9), "before its own time was over");
+    assert!(
+        began.elapsed() < Duration::from_secs(9),
+        "before its own time was over"
+    );
 }
 
 #[tokio::test]
@@ -137,7 +140,10 @@ async fn a_client_that_takes_a_response_slowly_gets_it_whole() {
         left -= taken.expect("the host does not give up").len();
         sleep(Duration::from_millis(30)).await;
     }
-    assert!(began.elapsed() > Duration::from_millis(3_000), "it was no slow client");
+    assert!(
+        began.elapsed() > Duration::from_millis(3_000),
+        "it was no slow client"
+    );
     assert_eq!(host.counters.stalled_clients.get(), 0);
 }
 

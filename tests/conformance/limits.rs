@@ -282,9 +282,16 @@ async fn a_socket_is_read_no_faster_than_its_operator_allows_and_others_are_not_
     }
     fast.send("echo b").await;
     other.ask("echo at once", "at once").await;
-    assert!(began.elapsed() < Duration::from_secs(3), "this host is too slow to tell");
+    assert!(
+        began.elapsed() < Duration::from_secs(3),
+        "this host is too slow to tell"
+    );
     fast.expect_text("b").await;
-    assert!(began.elapsed() >= Duration::from_secs(3), "401 messages in {:?}", began.elapsed());
+    assert!(
+        began.elapsed() >= Duration::from_secs(3),
+        "401 messages in {:?}",
+        began.elapsed()
+    );
 }
 
 #[tokio::test]
@@ -297,5 +304,8 @@ async fn a_peer_that_is_read_slowly_is_not_taken_for_dead_and_may_close() {
     let answered = Instant::now();
     raw.write(&frames::close(4000, "")).await;
     raw.until_end().await;
-    assert!(answered.elapsed() < Duration::from_secs(5), "its Close is read at once");
+    assert!(
+        answered.elapsed() < Duration::from_secs(5),
+        "its Close is read at once"
+    );
 }

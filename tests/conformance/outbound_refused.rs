@@ -1,8 +1,8 @@
 //! Sockets to other servers that do not open: what the worker may not ask for, and what goes wrong.
 
-use crate::{CALLER, OUTWARD};
 use crate::outbound::{outward, outward_with};
 use crate::support::{Client, Host, Upstream, get, until};
+use crate::{CALLER, OUTWARD};
 
 /// Have a socket be opened, and wait until it is not. Gives the reason.
 async fn failure(control: &mut Client, url: &str) -> String {

@@ -9,14 +9,22 @@ const LOCAL: &str = "192.0.2.1:80";
 fn ask(method: &str, line: &str, version: Version, hosts: &[&str]) -> Result<String, Wrong> {
     let mut headers = HeaderMap::new();
     for host in hosts {
-        headers.append(header::HOST, HeaderValue::from_bytes(host.as_bytes()).unwrap());
+        headers.append(
+            header::HOST,
+            HeaderValue::from_bytes(host.as_bytes()).unwrap(),
+        );
     }
     let method = method.parse().unwrap();
     // A line that is no URI at all hyper answers with 400.
     let Ok(line) = line.parse() else {
         return Err(Wrong("no URI"));
     };
-    of((&method, &line, version), &headers, "http", LOCAL.parse().unwrap())
+    of(
+        (&method, &line, version),
+        &headers,
+        "http",
+        LOCAL.parse().unwrap(),
+    )
 }
 
 fn get(line: &str, host: &str) -> Option<String> {
@@ -129,7 +137,10 @@ fn the_other_forms_belong_to_their_methods() {
     let ask = |method, line| ask(method, line, Version::HTTP_11, &["a.example"]).ok();
     assert_eq!(ask("OPTIONS", "*").unwrap(), "http://a.example");
     assert_eq!(ask("GET", "*"), None);
-    assert_eq!(ask("CONNECT", "b.example:443").unwrap(), "http://b.example:443/");
+    assert_eq!(
+        ask("CONNECT", "b.example:443").unwrap(),
+        "http://b.example:443/"
+    );
     assert_eq!(ask("CONNECT", "me@b.example:443"), None);
     assert_eq!(ask("GET", "b.example"), None);
 }
