@@ -2,9 +2,10 @@
 
 use crate::error::Result;
 use crate::headers::Headers;
-use crate::url::{Parts, Url, pairs};
+use crate::url::Url;
 use serde::de::DeserializeOwned;
 use std::fmt;
+use std::sync::OnceLock;
 
 /// An HTTP method.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
@@ -86,10 +87,34 @@ impl fmt::Display for Method {
 #[derive(Clone, Debug)]
 pub struct Request {
     pub(crate) method: Method,
-    pub(crate) uri: String,
+    pub(crate) uri: Uri,
     pub(crate) headers: Headers,
     pub(crate) body: Vec<u8>,
     pub(crate) peer: Option<String>,
+}
+
+/// A URI as it came, taken apart when somebody asks.
+#[derive(Clone, Debug)]
+pub(crate) struct Uri {
+    text: String,
+    url: OnceLock<Result<Url>>,
+}
+
+impl Uri {
+    pub(crate) fn new(text: String) -> Self {
+        Self {
+            text,
+            url: OnceLock::new(),
+        }
+    }
+
+    pub(crate) fn as_str(&self) -> &str {
+        &self.text
+    }
+
+    pub(crate) fn url(&self) -> &Result<Url> {
+        self.url.get_or_init(|| Url::parse(&self.text))
+    }
 }
 
 impl Request {
@@ -98,7 +123,7 @@ impl Request {
     pub fn new(uri: impl Into<String>, method: Method) -> Self {
         Self {
             method,
-            uri: uri.into(),
+            uri: Uri::new(uri.into()),
             headers: Headers::new(),
             body: Vec::new(),
             peer: None,
@@ -128,32 +153,33 @@ impl Request {
         self.method.clone()
     }
 
-    /// The absolute URI: scheme, authority (from the `Host` header), path and query.
+    /// The absolute URI as it came: scheme, authority (from the `Host` header), path and query. [`url`](Self::url) takes it
+    /// apart.
     #[must_use]
     pub fn uri(&self) -> &str {
-        &self.uri
+        self.uri.as_str()
     }
 
-    /// The URI, taken apart.
+    /// The URI, taken apart, in its normal form: dots in the path are resolved.
     ///
     /// # Errors
     ///
     /// [`Error::InvalidUrl`](crate::Error::InvalidUrl) if it is not absolute. What the host gives always is.
     pub fn url(&self) -> Result<Url> {
-        Url::parse(&self.uri)
+        self.uri.url().clone()
     }
 
-    /// The path, as it stands in the URI, at least `/`.
+    /// The path, as [`Url::path`] has it: at least `/`, which it also is if the URI is not absolute.
     #[must_use]
     pub fn path(&self) -> &str {
-        Parts::of(&self.uri).path
+        self.uri.url().as_ref().map_or("/", Url::path)
     }
 
     /// The first parameter of that name in the query, decoded.
     #[must_use]
     pub fn query(&self, name: &str) -> Option<String> {
-        let query = Parts::of(&self.uri).query?;
-        pairs(query)
+        let url = self.uri.url().as_ref().ok()?;
+        url.query_pairs()
             .find(|pair| pair.0 == name)
             .map(|pair| pair.1.into_owned())
     }
@@ -250,6 +276,17 @@ mod tests {
         assert_eq!(request.query("a").as_deref(), Some("1"));
         assert_eq!(request.query("b").as_deref(), Some(""));
         assert_eq!(request.query("c"), None);
+    }
+
+    #[test]
+    fn path_and_query_are_those_of_the_url() {
+        let request = Request::new(r"http://h/a/./b\..\c?x=1#/d?x=2", Method::Get);
+        assert_eq!(request.path(), "/a/c");
+        assert_eq!(request.path(), request.url().unwrap().path());
+        assert_eq!(request.query("x").as_deref(), Some("1"));
+        let none = Request::new("//h/a?x=1", Method::Get);
+        assert!(none.url().is_err());
+        assert_eq!((none.path(), none.query("x")), ("/", None));
     }
 
     #[test]

@@ -1,99 +1,117 @@
-//! Owns [`Url`]: an absolute URI taken apart, and percent-decoding. Small on purpose: the host has checked what it
-//! gives, and a full URL parser would be most of a worker's size.
+//! Owns [`Url`]: an absolute URL taken apart. The rules are the URL Standard's, as in browsers, and the parser is the one
+//! that the host connects with: a check of the worker's and the connection that follows read the same text alike.
 
 use crate::error::{Error, Result};
+use ::url::{ParseError, Url as Parsed};
 use std::borrow::Cow;
 use std::fmt;
 
-/// An absolute URI: scheme, authority, path, query.
+/// An absolute URL in its normal form: scheme, host, path, query.
+///
+/// ```
+/// use pairway::Url;
+///
+/// let url = Url::parse(r"HTTP://127.0.0.1:9003\@Example.org/a/../b?x=1").unwrap();
+/// assert_eq!(url.host(), "127.0.0.1");
+/// assert_eq!(url.as_str(), "http://127.0.0.1:9003/@Example.org/b?x=1");
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub struct Url {
-    text: String,
-}
+pub struct Url(Parsed);
 
 impl Url {
-    /// Take a URI.
+    /// Take a URL, by the rules of browsers: `\` is `/`, dots in the path are resolved, host and scheme are in lower case,
+    /// a port that is the scheme's own is left out.
     ///
     /// # Errors
     ///
-    /// [`Error::InvalidUrl`] if it has no scheme or no host, or contains a space or a control character.
+    /// [`Error::InvalidUrl`] if it is not absolute or has no host, or if its host is none: one that is not ASCII has to be
+    /// written in punycode (`xn--…`).
     pub fn parse(text: &str) -> Result<Self> {
-        let invalid = |why: &str| Err(Error::InvalidUrl(why.to_owned()));
-        if text.bytes().any(|byte| byte <= b' ' || byte == 0x7f) {
-            return invalid("it has a space or a control character");
-        }
-        let Some((scheme, _)) = split_scheme(text) else {
-            return invalid("it is not absolute");
-        };
-        let starts_well = scheme.starts_with(|first: char| first.is_ascii_alphabetic());
-        if !starts_well
-            || !scheme
-                .bytes()
-                .all(|byte| byte.is_ascii_alphanumeric() || b"+-.".contains(&byte))
-        {
-            return invalid("it has no scheme");
-        }
-        let url = Self {
-            text: text.to_owned(),
-        };
-        if url.host().is_empty() {
-            invalid("it has no host")
-        } else {
-            Ok(url)
+        let url = Parsed::parse(text).map_err(invalid)?;
+        match url.host_str() {
+            None | Some("") => Err(Error::InvalidUrl("it has no host".to_owned())),
+            Some(_) => Ok(Self(url)),
         }
     }
 
-    /// The whole text.
+    /// The whole URL, in its normal form.
     #[must_use]
     pub fn as_str(&self) -> &str {
-        &self.text
+        self.0.as_str()
     }
 
     /// The scheme, such as `http`.
     #[must_use]
     pub fn scheme(&self) -> &str {
-        split_scheme(&self.text).map_or("", |parts| parts.0)
+        self.0.scheme()
     }
 
-    /// The host, without the port; an IPv6 address stands in brackets.
+    /// The host, without the port; an IPv6 address stands in brackets. It is what a request to this URL is sent to.
     #[must_use]
     pub fn host(&self) -> &str {
-        split_port(Parts::of(&self.text).authority).0
+        self.0.host_str().unwrap_or_default()
     }
 
-    /// The port, if there is one in the text.
+    /// The port, if it is not the scheme's own.
     #[must_use]
     pub fn port(&self) -> Option<u16> {
-        split_port(Parts::of(&self.text).authority).1?.parse().ok()
+        self.0.port()
     }
 
-    /// The path as it stands, at least `/`.
+    /// The path, at least `/`, with what is percent-encoded as it stands.
     #[must_use]
     pub fn path(&self) -> &str {
-        Parts::of(&self.text).path
+        match self.0.path() {
+            "" => "/",
+            path => path,
+        }
     }
 
-    /// The query as it stands, without its `?`.
+    /// The query, without its `?`, with what is percent-encoded as it stands.
     #[must_use]
     pub fn query(&self) -> Option<&str> {
-        Parts::of(&self.text).query
+        self.0.query()
     }
 
-    /// The parameters of the query, decoded, in order.
+    /// The parameters of the query, decoded as forms are, in order.
     pub fn query_pairs(&self) -> impl Iterator<Item = (Cow<'_, str>, Cow<'_, str>)> {
-        pairs(self.query().unwrap_or_default())
+        self.0.query_pairs()
     }
+
+    /// As the host connects to it: user and password are dropped, and the fragment of a request stays with its sender.
+    #[cfg(not(target_family = "wasm"))]
+    pub(crate) fn for_the_wire(mut self) -> Self {
+        let is_clean = self.0.set_username("").and(self.0.set_password(None));
+        is_clean.expect("it has a host");
+        self.0.set_fragment(None);
+        self
+    }
+
+    /// Whether there is a fragment, if only an empty one.
+    #[cfg(not(target_family = "wasm"))]
+    pub(crate) fn has_fragment(&self) -> bool {
+        self.0.fragment().is_some()
+    }
+}
+
+fn invalid(error: ParseError) -> Error {
+    Error::InvalidUrl(match error {
+        ParseError::IdnaError => {
+            format!("{error}: a host that is not ASCII is written in punycode (xn--…)")
+        }
+        _ => error.to_string(),
+    })
 }
 
 impl fmt::Display for Url {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.text)
+        f.write_str(self.as_str())
     }
 }
 
 impl From<Url> for String {
     fn from(url: Url) -> Self {
-        url.text
+        url.0.into()
     }
 }
 
@@ -102,94 +120,6 @@ impl std::str::FromStr for Url {
 
     fn from_str(text: &str) -> Result<Self> {
         Self::parse(text)
-    }
-}
-
-/// The parts of an absolute URI that a worker asks for.
-pub(crate) struct Parts<'a> {
-    pub(crate) authority: &'a str,
-    pub(crate) path: &'a str,
-    pub(crate) query: Option<&'a str>,
-}
-
-impl<'a> Parts<'a> {
-    pub(crate) fn of(uri: &'a str) -> Self {
-        let rest = split_scheme(uri).map_or(uri, |parts| parts.1);
-        let rest = rest.split_once('#').map_or(rest, |parts| parts.0);
-        let (rest, query) = rest
-            .split_once('?')
-            .map_or((rest, None), |(rest, query)| (rest, Some(query)));
-        let (authority, path) = rest
-            .find('/')
-            .and_then(|slash| rest.split_at_checked(slash))
-            .unwrap_or((rest, ""));
-        Self {
-            authority,
-            path: if path.is_empty() { "/" } else { path },
-            query,
-        }
-    }
-}
-
-/// What stands before and behind `://`. By its first byte: a search for a text is a kilobyte of code.
-fn split_scheme(uri: &str) -> Option<(&str, &str)> {
-    let (scheme, rest) = uri.split_once(':')?;
-    Some((scheme, rest.strip_prefix("//")?))
-}
-
-/// An authority as host and port; user information is left out.
-fn split_port(authority: &str) -> (&str, Option<&str>) {
-    let host = authority
-        .rsplit_once('@')
-        .map_or(authority, |parts| parts.1);
-    match host.rsplit_once(':') {
-        // The last colon of `[::1]` is inside the brackets.
-        Some((host, port)) if !port.contains(']') => (host, Some(port)),
-        _ => (host, None),
-    }
-}
-
-/// The parameters of a query, decoded as forms are: `+` is a space.
-pub(crate) fn pairs(query: &str) -> impl Iterator<Item = (Cow<'_, str>, Cow<'_, str>)> {
-    query
-        .split('&')
-        .filter(|pair| !pair.is_empty())
-        .map(|pair| {
-            let (name, value) = pair.split_once('=').unwrap_or((pair, ""));
-            (decode(name), decode(value))
-        })
-}
-
-/// Undo percent-encoding. A `%` that two hexadecimal digits do not follow stays as it is.
-fn decode(text: &str) -> Cow<'_, str> {
-    if !text.contains(['%', '+']) {
-        return Cow::Borrowed(text);
-    }
-    let mut decoded = Vec::with_capacity(text.len());
-    let mut rest = text.as_bytes();
-    while let Some((&first, tail)) = rest.split_first() {
-        rest = tail;
-        decoded.push(match (first, tail) {
-            (b'+', _) => b' ',
-            (b'%', [high, low, after @ ..]) => match (hex(*high), hex(*low)) {
-                (Some(high), Some(low)) => {
-                    rest = after;
-                    high << 4 | low
-                }
-                _ => b'%',
-            },
-            (other, _) => other,
-        });
-    }
-    Cow::Owned(String::from_utf8_lossy(&decoded).into_owned())
-}
-
-fn hex(digit: u8) -> Option<u8> {
-    match digit {
-        b'0'..=b'9' => Some(digit - b'0'),
-        b'a'..=b'f' => Some(digit - b'a' + 10),
-        b'A'..=b'F' => Some(digit - b'A' + 10),
-        _ => None,
     }
 }
 
@@ -209,13 +139,14 @@ mod tests {
 
     #[test]
     fn what_is_missing_has_a_default() {
-        let url = Url::parse("https://[::1]").unwrap();
+        let url = Url::parse("https://[::1]:443").unwrap();
         assert_eq!(
             (url.host(), url.port(), url.path(), url.query()),
             ("[::1]", None, "/", None)
         );
         let url = Url::parse("https://h?q").unwrap();
         assert_eq!((url.path(), url.query()), ("/", Some("q")));
+        assert_eq!(Url::parse("other://h").unwrap().path(), "/");
     }
 
     #[test]
@@ -224,10 +155,13 @@ mod tests {
             "",
             "/path",
             "http://",
-            "http:///path",
             "://host",
             "1a://host",
             "http://a b/",
+            "http://h:99999/",
+            "http://[fe80::1%25eth0]/",
+            "mailto:me@example.org",
+            "file:///etc/passwd",
         ] {
             assert!(
                 matches!(Url::parse(text), Err(Error::InvalidUrl(_))),
@@ -237,9 +171,20 @@ mod tests {
     }
 
     #[test]
+    fn a_host_that_is_not_ascii_is_refused_with_what_to_do() {
+        for text in ["http://bücher.example/", "http://b%C3%BCcher.example/"] {
+            let error = Url::parse(text).unwrap_err().to_string();
+            assert!(error.contains("punycode"), "{error}");
+        }
+        assert!(Url::parse("http://xn--bcher-kva.example/ü").is_ok());
+    }
+
+    #[test]
     fn queries_are_decoded() {
         let check = |query, expected: &[(&str, &str)]| {
-            let found: Vec<_> = pairs(query)
+            let url = Url::parse(&format!("http://h/?{query}")).unwrap();
+            let found: Vec<_> = url
+                .query_pairs()
                 .map(|(name, value)| (name.into_owned(), value.into_owned()))
                 .collect();
             let expected: Vec<_> = expected

@@ -243,3 +243,48 @@ async fn whole_path(req: Request) -> Result<Response> {
 fn a_test_that_waits_in_vain_is_told_so() {
     testing::run(std::future::pending::<()>());
 }
+
+#[test]
+fn a_request_whose_uri_or_host_no_host_would_take_is_a_400_without_the_worker() {
+    testing::run(async {
+        let handler = async || Response::ok("reached");
+        for uri in [
+            "/see",
+            "http://a.example:99999/",
+            "ftp://a.example/",
+            "http://bücher.example/",
+        ] {
+            let response = testing::fetch(handler, Request::new(uri, Method::Get)).await;
+            assert_eq!(response.status_code(), 400, "{uri}");
+        }
+        for host in [
+            "a.example/slow#",
+            "x/w/uri?",
+            "",
+            ":80",
+            "me@a.example",
+            "a b",
+            r"a\b",
+        ] {
+            let request = get().with_header("Host", host).unwrap();
+            let response = testing::fetch(handler, request).await;
+            assert_eq!(response.status_code(), 400, "{host}");
+        }
+        let mut twice = get().with_header("Host", "a.example").unwrap();
+        twice.headers_mut().append("host", "b.example").unwrap();
+        assert_eq!(testing::fetch(handler, twice).await.status_code(), 400);
+        let right = get().with_header("Host", "[::1]:8080").unwrap();
+        assert_eq!(testing::fetch(handler, right).await.text(), Ok("reached"));
+    });
+}
+
+#[test]
+fn responses_that_have_no_body_lose_it() {
+    testing::run(async {
+        for status in [204, 205, 304] {
+            let handler = async move || Response::ok("x").map(|ok| ok.with_status(status));
+            let response = testing::fetch(handler, get()).await;
+            assert_eq!((response.status_code(), response.text()), (status, Ok("")));
+        }
+    });
+}

@@ -167,3 +167,27 @@ fn an_object_may_have_hibernatable_sockets_to_others() {
         );
     });
 }
+
+#[test]
+fn a_server_sees_the_url_as_the_host_sends_it() {
+    testing::run(async {
+        testing::outside(server);
+        let get = |uri: &str| Request::new(uri, Method::Get);
+        let response = fetch(get(r"HTTP://me:secret@Example.org:80\a/../x?y#z")).await;
+        assert_eq!(response.unwrap().text(), Ok("GET http://example.org/x?y"));
+        let socket = WebSocket::connect("WS://me@Example.org:80/x")
+            .await
+            .unwrap();
+        assert_eq!(socket.url().as_deref(), Some("ws://example.org/x"));
+        for url in [
+            "ws://example.org/#",
+            "ws://example.org:99999/",
+            "ws://bücher.example/",
+        ] {
+            let refused = WebSocket::connect(url).await;
+            assert!(matches!(refused, Err(Error::InvalidUrl(_))), "{url}");
+        }
+        let refused = fetch(get("http://b%C3%BCcher.example/")).await.unwrap_err();
+        assert!(refused.to_string().contains("punycode"), "{refused}");
+    });
+}

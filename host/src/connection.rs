@@ -5,6 +5,8 @@
 mod inflate;
 mod inward;
 mod keep_alive;
+mod pace;
+mod silence;
 mod work;
 
 use std::future::poll_fn;
@@ -16,7 +18,8 @@ use bytes::Bytes;
 use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt, ReadBuf};
 use tokio::time::{Instant, Sleep, timeout};
 
-use self::keep_alive::{Silence, Watch};
+use self::keep_alive::Watch;
+use self::pace::Pace;
 use self::work::Work;
 use crate::config::{Limits, millis, size};
 use crate::counters::Counters;
@@ -26,7 +29,7 @@ use crate::socket::deflate::Inflater;
 use crate::socket::end::Hold;
 use crate::socket::frames::Frames;
 use crate::socket::outbox::Order;
-use crate::socket::{CloseCode, End, Outbox, codec};
+use crate::socket::{CloseCode, End, Outbox};
 use crate::stream::Stream;
 
 /// What a connection is told to do next.
@@ -68,6 +71,8 @@ pub(crate) struct Connection {
     watch: Option<Box<Watch>>,
     /// Bytes that were written since the peer was given a time to read more.
     written: usize,
+    /// Where the operator bounds how fast it is read.
+    pace: Option<Box<Pace>>,
     /// Bytes of an unfinished message, as they stand in the books.
     unfinished: u64,
     /// The peer's Close has come: nothing behind it is read.
@@ -93,6 +98,7 @@ impl Connection {
             size(limits.message_bytes),
             inflater.is_some(),
         );
+        let pace = Pace::new(limits.messages_per_second);
         Self {
             stream,
             end,
@@ -107,6 +113,7 @@ impl Connection {
             deadline: None,
             watch: None,
             written: 0,
+            pace,
             unfinished: 0,
             is_closed_by_peer: false,
             has_own_turns: false,
@@ -188,7 +195,7 @@ impl Connection {
         {
             return Poll::Ready(Ok(Input::TimedOut));
         }
-        if !self.may_read(cx) {
+        if !self.may_read(cx) || !self.is_in_pace(cx) {
             return Poll::Pending;
         }
         let mut work = Work::take();
@@ -207,36 +214,6 @@ impl Connection {
                 })
             }
         }
-    }
-
-    /// Ping a peer that has been silent; one that stays so is lost.
-    fn poll_watch(&mut self, cx: &mut Context<'_>) -> Result<(), Lost> {
-        let is_read = !self.outbox.is_above_soft() && self.hold() == Hold::No;
-        let Some(watch) = &mut self.watch else {
-            return Ok(());
-        };
-        if !is_read {
-            // Its pong may lie in the system's buffer: nothing can be said about this peer.
-            watch.heard();
-        }
-        while let Poll::Ready(silence) = watch.poll(cx) {
-            match silence {
-                Silence::Short => {}
-                Silence::Ping if self.order == Order::GoOn => {
-                    let mut ping = Vec::new();
-                    codec::ping(self.outbox.role(), &mut ping);
-                    self.outbox.push(&ping);
-                    self.counters.pings.add(1);
-                }
-                // The close handshake has a deadline of its own.
-                Silence::Ping => {}
-                Silence::Dead => {
-                    self.counters.dead_peers.add(1);
-                    return Err(Lost);
-                }
-            }
-        }
-        Ok(())
     }
 
     /// A client that does not read is not read; nor is one whose messages nobody takes, or whose last one is on its way

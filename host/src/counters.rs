@@ -32,6 +32,10 @@ counters! {
     connections_live;
     /// TCP connections dropped as they came, since their address had as many as it may.
     connections_refused;
+    /// Requests and responses whose place a 503 took, since bodies had as much memory as they may.
+    bodies_refused;
+    /// Connections dropped because their clients took nothing of a response.
+    stalled_clients;
     /// Upgrades answered with 403, since they came from a web page of another origin.
     origins_refused;
     /// Bytes of messages that have not come to their end.

@@ -23,6 +23,7 @@
 
 mod addresses;
 mod alarm;
+mod body;
 mod config;
 mod connection;
 mod counters;
@@ -31,6 +32,7 @@ mod drain;
 mod error;
 mod guard;
 mod guest;
+mod inbound;
 mod inject;
 mod namespace;
 mod object;

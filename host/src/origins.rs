@@ -2,6 +2,7 @@
 //! with an upgrade whatever page asks for it, and only the server can tell (cross-site WebSocket hijacking). Pure.
 
 use http::header::{self, HeaderMap};
+use url::{Origin, Position, Url};
 
 use crate::error::Error;
 
@@ -11,13 +12,23 @@ pub(crate) struct Origins {
     rules: Vec<Rule>,
 }
 
-/// One entry: an origin, or all below a name.
+/// One entry.
 #[derive(Debug, Clone, PartialEq, Eq)]
-struct Rule {
-    /// As in an origin, in lower case.
-    text: String,
-    /// Where a `*.` stood: what stands there must not be empty.
-    below: Option<usize>,
+enum Rule {
+    /// A page without an origin.
+    Null,
+    Is(Site),
+    /// All whose host has labels before this one's.
+    Below(Site),
+}
+
+/// The parts of an origin, in lower case.
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct Site {
+    scheme: String,
+    host: String,
+    /// `None` for the scheme's own.
+    port: Option<u16>,
 }
 
 impl Origins {
@@ -47,25 +58,62 @@ impl Origins {
     }
 
     fn names(&self, origin: &str) -> bool {
-        let origin = origin.to_ascii_lowercase();
-        self.rules.iter().any(|rule| rule.matches(&origin))
+        let site = Site::of(origin);
+        self.rules.iter().any(|rule| match (rule, &site) {
+            (Rule::Null, _) => origin == "null",
+            (Rule::Is(own), Some(site)) => own == site,
+            (Rule::Below(own), Some(site)) => own.is_above(site),
+            (Rule::Is(_) | Rule::Below(_), None) => false,
+        })
+    }
+}
+
+impl Site {
+    /// Take an origin apart. `None` if the text is not the very one that a browser makes of some origin (RFC 6454, 6.2),
+    /// but for the case of its letters: what only contains an origin is none.
+    fn of(origin: &str) -> Option<Self> {
+        let url = Url::parse(origin).ok()?;
+        let text = match url.origin() {
+            tuple @ Origin::Tuple(..) => tuple.ascii_serialization(),
+            // Of a scheme that the URL Standard does not know, as those of extensions and of pages in an app.
+            Origin::Opaque(_) => {
+                let authority = &url[Position::BeforeHost..Position::AfterPort];
+                format!("{}://{authority}", url.scheme())
+            }
+        };
+        let is_whole = url.has_host() && text.eq_ignore_ascii_case(origin);
+        is_whole.then(|| Self {
+            scheme: url.scheme().to_owned(),
+            host: url.host_str().unwrap_or_default().to_ascii_lowercase(),
+            port: url.port(),
+        })
+    }
+
+    /// Whether the host of the other is this one with further labels before it.
+    fn is_above(&self, other: &Self) -> bool {
+        let labels = other.host.strip_suffix(&self.host);
+        self.scheme == other.scheme
+            && self.port == other.port
+            && labels
+                .and_then(|labels| labels.strip_suffix('.'))
+                .is_some_and(|labels| labels.split('.').all(|label| !label.is_empty()))
     }
 }
 
 impl Rule {
     fn parse(entry: &str) -> Result<Self, &'static str> {
-        let entry = entry.to_ascii_lowercase();
-        if entry == "null" {
-            return Ok(Self {
-                text: entry,
-                below: None,
-            });
+        const WRONG: &str = "is no origin: that is scheme, host and port, without a path";
+        if entry.eq_ignore_ascii_case("null") {
+            return Ok(Self::Null);
         }
         let Some((scheme, host)) = entry.split_once("://") else {
             return Err("has no scheme: write `https://` before it");
         };
-        if host.is_empty() || host.contains(['/', '?', '#', '@']) {
-            return Err("is no origin: that is scheme, host and port, without a path");
+        if host.is_empty() || host.contains(['/', '?', '#', '@', '\\']) {
+            return Err(WRONG);
+        }
+        if !host.is_ascii() {
+            return Err("has a host that is not ASCII: write it in punycode (xn--…)");
         }
         let name = host.strip_prefix("*.").unwrap_or(host);
         if name.contains('*') || name.is_empty() {
@@ -73,24 +121,13 @@ impl Rule {
                 "has a `*` that does not stand for the first labels, as in https://*.example.com",
             );
         }
-        Ok(Self {
-            below: (name.len() < host.len()).then_some(scheme.len() + 3),
-            text: match name.len() < host.len() {
-                true => format!("{scheme}://.{name}"),
-                false => entry,
-            },
-        })
-    }
-
-    fn matches(&self, origin: &str) -> bool {
-        let Some(at) = self.below else {
-            return self.text == origin;
-        };
-        let (scheme, end) = self.text.split_at(at);
-        origin
-            .strip_prefix(scheme)
-            .and_then(|host| host.strip_suffix(end))
-            .is_some_and(|labels| !labels.is_empty())
+        // An entry may say the scheme's own port, which no origin does.
+        let url = Url::parse(&format!("{scheme}://{name}")).map_err(|_| WRONG)?;
+        match Site::of(&url[..Position::AfterPort]) {
+            None => Err(WRONG),
+            Some(site) if name.len() < host.len() => Ok(Self::Below(site)),
+            Some(site) => Ok(Self::Is(site)),
+        }
     }
 }
 
@@ -146,9 +183,46 @@ mod tests {
             "https://evilapp.example:8443",
             "http://a.app.example:8443",
             "https://a.app.example",
+            "https://a..app.example:8443",
+            "https://..app.example:8443",
         ] {
             assert!(!permits(&list, &[other]), "{other}");
         }
+    }
+
+    #[test]
+    fn a_text_that_only_contains_an_origin_is_none() {
+        let list = ["https://*.sub.example", "https://app.example", "app://here"];
+        assert!(permits(&list, &["https://a.sub.example"]));
+        assert!(permits(&list, &["app://here"]));
+        for other in [
+            "https://evil/.sub.example",
+            "https://evil?.sub.example",
+            "https://evil#.sub.example",
+            "https://a@b.sub.example",
+            r"https://evil\.sub.example",
+            "https://evil:80/.sub.example",
+            "https://a%2eb.sub.example",
+            "https://app.example/",
+            "https://app.example:443",
+            "https://me@app.example",
+            "https:app.example",
+            "https://app.example, https://evil.example",
+            "app://me@here",
+            "app://here/",
+            "app://here:1",
+        ] {
+            assert!(!permits(&list, &[other]), "{other}");
+        }
+    }
+
+    #[test]
+    fn an_entry_may_say_the_schemes_own_port() {
+        assert!(permits(
+            &["https://App.example:443"],
+            &["https://app.example"]
+        ));
+        assert!(permits(&["http://[::1]:80"], &["http://[::1]"]));
     }
 
     #[test]
@@ -163,6 +237,9 @@ mod tests {
             "app.example",
             "https://",
             "https://a/b",
+            "https://me@a",
+            "https://a:99999",
+            "https://b\u{fc}cher.example",
             "https://a.*",
             "https://*",
             "https://*.*",

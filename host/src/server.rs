@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
-use hyper_util::rt::{TokioIo, TokioTimer};
+use hyper_util::rt::TokioIo;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
@@ -21,6 +21,7 @@ use crate::drain::Drain;
 use crate::error::Error;
 use crate::guard::{self, Panicked};
 use crate::guest::Host;
+use crate::inbound::{Bodies, Exchange};
 use crate::inject::Point;
 use crate::objects::{ObjectStatus, Objects};
 use crate::origins::Origins;
@@ -43,6 +44,7 @@ pub struct Server {
     tls: Option<Arc<Acceptor>>,
     addresses: Arc<Addresses>,
     origins: Arc<Origins>,
+    bodies: Arc<Bodies>,
 }
 
 /// Looks at a server's durable objects, also while it serves.
@@ -91,6 +93,8 @@ impl Server {
         let sessions = Sessions::new(&worker, config, &drain)?;
         let listener = TcpListener::bind(config.addr).await.map_err(bind)?;
         let local = listener.local_addr().map_err(bind)?;
+        let (totals, counters) = (&sessions.host.totals, &sessions.host.counters);
+        let bodies = Bodies::new(&totals.bodies, &config.limits, counters);
         let places = size(config.limits.connections).min(Semaphore::MAX_PERMITS);
         Ok(Self {
             listener,
@@ -104,6 +108,7 @@ impl Server {
                 config.limits.handshakes_per_address,
             ),
             origins: Arc::new(Origins::parse(&config.allowed_origins)?),
+            bodies,
         })
     }
 
@@ -248,8 +253,9 @@ impl Server {
     ) {
         let limits = &self.sessions.host.limits;
         let mut http = http1::Builder::new();
-        http.timer(TokioTimer::new())
-            .header_read_timeout(millis(limits.request_head_ms))
+        // Times are the stream's to keep. A client that sends no more waits for its response all the same (RFC 9112, 9.6).
+        http.header_read_timeout(None)
+            .half_close(true)
             .max_headers(size(limits.request_headers))
             .max_buf_size(size(limits.request_head_bytes));
         let service = Service {
@@ -264,6 +270,8 @@ impl Server {
                 entered,
             )),
             origins: Arc::clone(&self.origins),
+            exchange: Arc::new(Exchange::default()),
+            bodies: Arc::clone(&self.bodies),
         };
         let drain = Arc::clone(&self.drain);
         let tls = self.tls.clone();
@@ -283,6 +291,8 @@ impl Server {
                     }
                 },
             };
+            let tcp = Arc::clone(stream.tcp());
+            let stream = service.stream(stream);
             let call = service_fn(move |request| service.clone().call(request));
             let connection = http
                 .serve_connection(TokioIo::new(stream), call)
@@ -290,10 +300,12 @@ impl Server {
             tokio::pin!(connection);
             let served = tokio::select! {
                 served = connection.as_mut() => served,
+                () = stream::broken(&tcp) => Ok(()),
                 () = drain.begun() => {
                     connection.as_mut().graceful_shutdown();
                     tokio::select! {
                         served = connection.as_mut() => served,
+                        () = stream::broken(&tcp) => Ok(()),
                         () = drain.over() => Ok(()),
                     }
                 }

@@ -9,21 +9,25 @@ use bytes::Bytes;
 use http::header::{self, HeaderMap, HeaderName, HeaderValue};
 use http::request::Parts;
 use http::{Response, StatusCode};
-use http_body_util::{BodyExt, Full, LengthLimitError, Limited};
-use hyper::body::Incoming;
+use http_body_util::Full;
+use hyper::body::{Body, Incoming};
 use hyper::upgrade::OnUpgrade;
 use hyper_util::rt::TokioIo;
 use tokio::sync::OwnedSemaphorePermit;
 
 use crate::addresses::Entered;
+use crate::body::{self, Unread};
 use crate::config::{millis, size};
 use crate::connection::Connection;
 use crate::counters::Counters;
 use crate::drain::Drain;
 use crate::guard::{self, Panicked};
 use crate::guest::{Answer, Request};
+use crate::inbound::target::{self, Wrong};
+use crate::inbound::{Bodies, Exchange, HttpStream};
 use crate::inject::Point;
 use crate::origins::Origins;
+use crate::quota::Charge;
 use crate::session::NoAnswer;
 use crate::socket::codec::{Format, Role};
 use crate::socket::deflate::{self, Inflater};
@@ -34,6 +38,9 @@ use crate::upgrade;
 use crate::worker::{Seat, Sessions};
 
 type Reply = Response<Full<Bytes>>;
+
+/// What a request is answered with in the worker's place.
+type Refusal = (StatusCode, &'static str);
 
 /// What answers the requests of one TCP connection.
 #[derive(Debug, Clone)]
@@ -46,6 +53,8 @@ pub(crate) struct Service {
     /// Whether the connection is encrypted.
     pub(crate) is_tls: bool,
     pub(crate) origins: Arc<Origins>,
+    pub(crate) exchange: Arc<Exchange>,
+    pub(crate) bodies: Arc<Bodies>,
 }
 
 /// One of the connections that may be open at a time.
@@ -81,6 +90,7 @@ impl Drop for Place {
 /// What a 101 needs apart from the worker's answer.
 struct Upgrading {
     parts: Parts,
+    uri: String,
     on_upgrade: OnUpgrade,
     seat: Seat,
     /// What was agreed on about compression.
@@ -88,6 +98,12 @@ struct Upgrading {
 }
 
 impl Service {
+    /// What is read and written of a connection that it serves.
+    pub(crate) fn stream(&self, stream: Stream) -> HttpStream {
+        let (exchange, bodies) = (Arc::clone(&self.exchange), Arc::clone(&self.bodies));
+        HttpStream::new(stream, exchange, bodies, &self.sessions.host.limits)
+    }
+
     /// Answer one request. Nothing in it fails: each failure is a response.
     pub(crate) async fn call(self, request: http::Request<Incoming>) -> Result<Reply, Infallible> {
         let counters = Arc::clone(&self.sessions.host.counters);
@@ -101,20 +117,26 @@ impl Service {
     }
 
     async fn answer(self, mut request: http::Request<Incoming>) -> Reply {
+        self.exchange.begin();
         self.sessions.host.counters.point(Point::Request);
         self.place.entered.shake_hands();
+        let uri = match self.uri(&request) {
+            Ok(uri) => uri,
+            Err(Wrong(reason)) => return self.refuse(StatusCode::BAD_REQUEST, reason),
+        };
         if !self.origins.permit(request.headers()) && upgrade::wants_web_socket(request.headers()) {
             self.sessions.host.counters.origins_refused.add(1);
             let reason = "WebSockets may not be opened from this origin (allowed_origins)\n";
-            return closing(text(StatusCode::FORBIDDEN, reason));
+            return self.refuse(StatusCode::FORBIDDEN, reason);
         }
         let on_upgrade = hyper::upgrade::on(&mut request);
         let (parts, body) = request.into_parts();
         let body = match self.read(body).await {
             Ok(body) => body,
-            Err((status, reason)) => return closing(text(status, reason)),
+            Err((status, reason)) => return self.refuse(status, reason),
         };
-        let request = self.request(&parts, body);
+        self.exchange.has_read();
+        let request = self.request(&parts, uri.clone(), body);
         let (answer, seat) = self.sessions.fetch(request).await;
         match answer {
             Ok(Answer {
@@ -124,13 +146,14 @@ impl Service {
             }) => {
                 let upgrading = Upgrading {
                     parts,
+                    uri,
                     on_upgrade,
                     seat,
                     deflate: None,
                 };
                 self.upgrade(upgrading, socket, &headers)
             }
-            Ok(answer) => plain(answer),
+            Ok(answer) => self.plain(answer),
             Err(NoAnswer::Fault(fault)) => {
                 let status = StatusCode::from_u16(fault.status())
                     .unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
@@ -144,33 +167,44 @@ impl Service {
     }
 
     /// Read a body whole, within its bounds.
-    async fn read(&self, body: Incoming) -> Result<Bytes, (StatusCode, &'static str)> {
+    async fn read(&self, body: Incoming) -> Result<(Vec<u8>, Option<Charge>), Refusal> {
+        if body.is_end_stream() {
+            return Ok((Vec::new(), None));
+        }
         let limits = &self.sessions.host.limits;
-        let limited = Limited::new(body, size(limits.request_body_bytes));
-        match tokio::time::timeout(millis(limits.request_body_ms), limited.collect()).await {
-            Ok(Ok(body)) => Ok(body.to_bytes()),
-            Ok(Err(error)) if error.is::<LengthLimitError>() => Err((
+        let mut charge = self.bodies.request();
+        let reading = body::read(body, size(limits.request_body_bytes), |bytes| {
+            self.bodies.grow(&mut charge, bytes as u64)
+        });
+        match tokio::time::timeout(millis(limits.request_body_ms), reading).await {
+            Ok(Ok(body)) => Ok((body, Some(charge))),
+            Ok(Err(Unread::TooLarge)) => Err((
                 StatusCode::PAYLOAD_TOO_LARGE,
-                "The request's body is too large (limit request_body_bytes)",
+                "The request's body is too large (limit request_body_bytes)\n",
             )),
-            Ok(Err(error)) => {
+            Ok(Err(Unread::NoRoom)) => Err((
+                StatusCode::SERVICE_UNAVAILABLE,
+                "There is no memory for the request's body now (limit body_total_bytes)\n",
+            )),
+            Ok(Err(Unread::Broken(error))) => {
                 tracing::debug!(peer = %self.peer, "a request's body broke off: {error}");
-                Err((StatusCode::BAD_REQUEST, "The request's body broke off"))
+                Err((StatusCode::BAD_REQUEST, "The request's body broke off\n"))
             }
             Err(_) => Err((
                 StatusCode::REQUEST_TIMEOUT,
-                "The request's body took too long (limit request_body_ms)",
+                "The request's body took too long (limit request_body_ms)\n",
             )),
         }
     }
 
-    fn request(&self, parts: &Parts, body: Bytes) -> Request {
+    fn request(&self, parts: &Parts, uri: String, body: (Vec<u8>, Option<Charge>)) -> Request {
+        let (body, charge) = body;
         Request {
             method: parts.method.as_str().to_owned(),
-            uri: self.uri(parts),
+            uri,
             headers: copy(&parts.headers),
-            body: body.into(),
-            _charge: None,
+            body,
+            _charge: charge,
             peer: Some(self.peer.to_string()),
             wants_web_socket: upgrade::wants_web_socket(&parts.headers),
             depth: 0,
@@ -178,17 +212,33 @@ impl Service {
     }
 
     /// The absolute URI of a request, whose line has most often only a path.
-    fn uri(&self, parts: &Parts) -> String {
-        if parts.uri.scheme().is_some() {
-            return parts.uri.to_string();
-        }
-        let path = parts.uri.path_and_query().map_or("/", |path| path.as_str());
-        let host = parts.headers.get(header::HOST);
+    fn uri(&self, request: &http::Request<Incoming>) -> Result<String, Wrong> {
+        let line = (request.method(), request.uri(), request.version());
         let scheme = if self.is_tls { "https" } else { "http" };
-        match host.and_then(|host| host.to_str().ok()) {
-            Some(host) if !host.is_empty() => format!("{scheme}://{host}{path}"),
-            _ => format!("{scheme}://{}{path}", self.local),
+        target::of(line, request.headers(), scheme, self.local)
+    }
+
+    /// Answer a request of which not all is read, as the last of its connection.
+    fn refuse(&self, status: StatusCode, reason: &str) -> Reply {
+        self.exchange.refuse();
+        closing(text(status, reason))
+    }
+
+    /// A response without a socket.
+    fn plain(&self, mut answer: Answer) -> Reply {
+        if matches!(answer.status, 204 | 205 | 304) {
+            // Responses of these kinds have no body, whatever the worker gave (RFC 9110, 15.3.5, 15.3.6, 15.4.5).
+            answer.body = Vec::new();
         }
+        if !self.bodies.keep(&self.exchange, answer.body.len() as u64) {
+            let reason = "There is no memory for the response now (limit body_total_bytes)\n";
+            return text(StatusCode::SERVICE_UNAVAILABLE, reason);
+        }
+        let mut reply = Response::new(Full::from(answer.body));
+        *reply.status_mut() =
+            StatusCode::from_u16(answer.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+        *reply.headers_mut() = workers_headers(&answer.headers, answer.status);
+        reply
     }
 
     /// Answer with 101 and start the connection; or say what is wrong with the request.
@@ -202,7 +252,7 @@ impl Service {
         let accept = match upgrade::check(&parts.method, parts.version, &parts.headers) {
             Ok(accept) => accept,
             Err(refusal) => {
-                let mut reply = closing(text(refusal.status, refusal.text));
+                let mut reply = self.refuse(refusal.status, refusal.text);
                 if refusal.status == StatusCode::UPGRADE_REQUIRED {
                     let version = HeaderValue::from_static("13");
                     reply
@@ -252,6 +302,7 @@ impl Service {
     async fn connect(self, upgrading: Upgrading, socket: Departure) {
         let Upgrading {
             parts,
+            uri,
             on_upgrade,
             seat,
             deflate,
@@ -261,7 +312,7 @@ impl Service {
             return;
         };
         let stream = upgraded
-            .downcast::<TokioIo<Stream>>()
+            .downcast::<TokioIo<HttpStream>>()
             .expect("the server gives hyper nothing else");
         let host = &self.sessions.host;
         let min_bytes = host
@@ -274,7 +325,7 @@ impl Service {
         let inflater = deflate.map(|agreed| Inflater::new(agreed.peer_keeps_context));
         let headers = parts.headers.iter();
         let headers = headers.map(|(name, value)| (name.as_str(), value.as_bytes()));
-        let request = UpgradeRequest::new(&self.uri(&parts), headers);
+        let request = UpgradeRequest::new(&uri, headers);
         drop(parts);
         let counters = Arc::clone(&host.counters);
         let limits = Arc::clone(&host.limits);
@@ -286,7 +337,7 @@ impl Service {
         });
         let open = self.drain.open(&end, &outbox);
         let early = stream.read_buf;
-        let stream = stream.io.into_inner();
+        let stream = stream.io.into_inner().into_inner();
         let connection = Box::new(Connection::new(
             stream,
             end,
@@ -307,15 +358,6 @@ impl Service {
             drop((seat, place));
         });
     }
-}
-
-/// A response without a socket.
-fn plain(answer: Answer) -> Reply {
-    let mut reply = Response::new(Full::from(answer.body));
-    *reply.status_mut() =
-        StatusCode::from_u16(answer.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
-    *reply.headers_mut() = workers_headers(&answer.headers, answer.status);
-    reply
 }
 
 /// The worker's headers without those that are the host's to set.
@@ -346,6 +388,10 @@ fn text(status: StatusCode, text: &str) -> Reply {
     *reply.status_mut() = status;
     let plain = HeaderValue::from_static("text/plain; charset=utf-8");
     reply.headers_mut().insert(header::CONTENT_TYPE, plain);
+    if status == StatusCode::SERVICE_UNAVAILABLE {
+        let seconds = HeaderValue::from_static("1");
+        reply.headers_mut().insert(header::RETRY_AFTER, seconds);
+    }
     reply
 }
 

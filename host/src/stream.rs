@@ -46,12 +46,52 @@ pub(crate) enum Stream {
     /// Shared with whoever may write to it when its connection has nothing to write.
     Tcp(Arc<TcpStream>),
     /// TLS, and the peer is the client.
-    TlsServer(Box<server::TlsStream<TcpStream>>),
+    TlsServer(Box<server::TlsStream<Tcp>>),
     /// TLS, and the peer is the server.
-    TlsClient(Box<client::TlsStream<TcpStream>>),
+    TlsClient(Box<client::TlsStream<Tcp>>),
+}
+
+/// The TCP stream under TLS, also for whoever watches over it.
+#[derive(Debug)]
+pub(crate) struct Tcp(Arc<TcpStream>);
+
+impl Tcp {
+    pub(crate) fn new(stream: TcpStream) -> Self {
+        Self(Arc::new(stream))
+    }
+}
+
+/// Wait until the peer has reset the connection, or its machine does not answer any more. That it sends no more (FIN) is no
+/// reason: it may go on reading.
+pub(crate) async fn broken(stream: &TcpStream) {
+    // Either there is an error, or the runtime is ending and nobody can wait any longer.
+    drop(stream.ready(Interest::ERROR).await);
 }
 
 impl Stream {
+    /// The TCP stream at the bottom.
+    pub(crate) fn tcp(&self) -> &Arc<TcpStream> {
+        match self {
+            Self::Tcp(stream) => stream,
+            Self::TlsServer(stream) => &stream.get_ref().0.0,
+            Self::TlsClient(stream) => &stream.get_ref().0.0,
+        }
+    }
+
+    /// Have the system take only so many bytes ahead of what it can send.
+    ///
+    /// # Errors
+    ///
+    /// The system's; it takes some megabytes then.
+    pub(crate) fn bound_unsent(&self, bytes: usize) -> io::Result<()> {
+        #[cfg(any(target_os = "android", target_os = "linux"))]
+        SockRef::from(&**self.tcp())
+            .set_tcp_notsent_lowat(u32::try_from(bytes).unwrap_or(u32::MAX))?;
+        #[cfg(not(any(target_os = "android", target_os = "linux")))]
+        let _ = bytes;
+        Ok(())
+    }
+
     /// Whether what was written can be in the stream still, and has to be flushed out of it.
     pub(crate) fn holds_bytes(&self) -> bool {
         match self {
@@ -141,9 +181,57 @@ fn send(stream: &TcpStream, bytes: &[u8]) -> io::Result<usize> {
     })?)
 }
 
+fn send_all(stream: &TcpStream, bufs: &[IoSlice<'_>]) -> io::Result<usize> {
+    Ok(retry_on_intr(|| rustix::io::writev(stream, bufs))?)
+}
+
+fn end_of_writing(stream: &TcpStream) -> io::Result<()> {
+    Ok(rustix::net::shutdown(stream, Shutdown::Write)?)
+}
+
 impl Wire for TcpStream {
     fn try_write(&self, bytes: &[u8]) -> io::Result<usize> {
         self.try_io(Interest::WRITABLE, || send(self, bytes))
+    }
+}
+
+impl AsyncRead for Tcp {
+    fn poll_read(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buf: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        poll_recv(&self.0, cx, buf)
+    }
+}
+
+impl AsyncWrite for Tcp {
+    fn poll_write(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buf: &[u8],
+    ) -> Poll<io::Result<usize>> {
+        poll_send(&self.0, cx, || send(&self.0, buf))
+    }
+
+    fn poll_write_vectored(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        bufs: &[IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        poll_send(&self.0, cx, || send_all(&self.0, bufs))
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        true
+    }
+
+    fn poll_flush(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn poll_shutdown(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Poll::Ready(end_of_writing(&self.0))
     }
 }
 
@@ -193,9 +281,7 @@ impl AsyncWrite for Stream {
         match (self.get_mut(), bufs) {
             // The cheaper call, and most often there is one.
             (Self::Tcp(stream), [buf]) => poll_send(stream, cx, || send(stream, buf)),
-            (Self::Tcp(stream), bufs) => poll_send(stream, cx, || {
-                Ok(retry_on_intr(|| rustix::io::writev(&**stream, bufs))?)
-            }),
+            (Self::Tcp(stream), bufs) => poll_send(stream, cx, || send_all(stream, bufs)),
             (Self::TlsServer(stream), bufs) => Pin::new(stream).poll_write_vectored(cx, bufs),
             (Self::TlsClient(stream), bufs) => Pin::new(stream).poll_write_vectored(cx, bufs),
         }
@@ -212,7 +298,7 @@ impl AsyncWrite for Stream {
     fn poll_shutdown(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         on_each!(
             self.get_mut(),
-            stream => Poll::Ready(Ok(rustix::net::shutdown(&*stream, Shutdown::Write)?)),
+            stream => Poll::Ready(end_of_writing(stream)),
             inner => Pin::new(inner).poll_shutdown(cx)
         )
     }

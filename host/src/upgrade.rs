@@ -42,17 +42,25 @@ pub(crate) fn check(
     if !has_token(headers, &header::CONNECTION, "upgrade") {
         return bad("A WebSocket needs the header `Connection: Upgrade`.\n");
     }
-    let is_13 = headers
-        .get(header::SEC_WEBSOCKET_VERSION)
-        .is_some_and(|version| version == "13");
-    if !is_13 {
+    // "The request MUST NOT contain it more than once": of two, others may go by the second. RFC 6455, 11.3.1 and 11.3.5.
+    let once = |name| {
+        let mut values = headers.get_all(name).iter();
+        (values.next(), values.next().is_none())
+    };
+    let (version, is_once) = once(header::SEC_WEBSOCKET_VERSION);
+    if !is_once {
+        return bad("There is more than one Sec-WebSocket-Version\n");
+    }
+    if version.is_none_or(|version| version != "13") {
         return Err(Refusal {
             status: StatusCode::UPGRADE_REQUIRED,
             text: "This server speaks version 13 of the WebSocket protocol (Sec-WebSocket-Version).\n",
         });
     }
-    let Some(key) = headers.get(header::SEC_WEBSOCKET_KEY) else {
-        return bad("Missing Sec-WebSocket-Key\n");
+    let key = match once(header::SEC_WEBSOCKET_KEY) {
+        (None, _) => return bad("Missing Sec-WebSocket-Key\n"),
+        (Some(_), false) => return bad("There is more than one Sec-WebSocket-Key\n"),
+        (Some(key), true) => key,
     };
     let accept = derive_accept_key(key.as_bytes());
     Ok(HeaderValue::try_from(accept).expect("base64 is made of header characters"))
@@ -141,6 +149,21 @@ mod tests {
         assert_eq!(get(&[("sec-websocket-key", None)]), 400);
         assert_eq!(status(&Method::POST, Version::HTTP_11, &request(&[])), 400);
         assert_eq!(status(&Method::GET, Version::HTTP_10, &request(&[])), 400);
+    }
+
+    #[test]
+    fn key_and_version_stand_there_once() {
+        for name in ["sec-websocket-key", "sec-websocket-version"] {
+            for second in ["13", "dGhlIHNhbXBsZSBub25jZQ==", "AAAAAAAAAAAAAAAAAAAAAA=="] {
+                let mut headers = request(&[]);
+                headers.append(name, second.parse().unwrap());
+                assert_eq!(
+                    status(&Method::GET, Version::HTTP_11, &headers),
+                    400,
+                    "{name}"
+                );
+            }
+        }
     }
 
     #[test]

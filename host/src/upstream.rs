@@ -16,7 +16,7 @@ use crate::guest::Answer;
 use crate::inject::Point;
 use crate::outbound::{Connect, Failed, Fetch, Opened, Outbound};
 use crate::printable::Printable;
-use crate::quota::Totals;
+use crate::quota::{Charge, Totals};
 use crate::socket::codec::{Format, Role};
 use crate::socket::deflate::{self, Inflater, Policy};
 use crate::socket::{Agreed, Departure, End, Outbox, SocketId};
@@ -109,7 +109,8 @@ impl Upstream {
         let place = self.place()?;
         self.counters.point(Point::Outbound);
         let url = fetch.url().to_owned();
-        let response = self.outbound.send(fetch).await?;
+        let charge = Charge::on(&self.totals.bodies);
+        let response = self.outbound.send(fetch, charge).await?;
         let socket = match response.socket {
             Some(opened) => {
                 let wire = self.wire(opened)?;
@@ -124,7 +125,7 @@ impl Upstream {
             status: response.status,
             headers: response.headers,
             body: response.body.into(),
-            _charge: None,
+            _charge: response.charge,
             socket,
             has_arrived: false,
         })

@@ -1,5 +1,7 @@
 //! Bounds, and what happens at each of them.
 
+use std::time::{Duration, Instant};
+
 use crate::support::{
     Answer, Client, Host, Observer, Raw, Request, frames, get, pattern, until, within,
 };
@@ -265,4 +267,45 @@ async fn a_turn_asks_for_so_many_things_and_a_worker_that_asks_for_more_is_stopp
     get(host.address, "/nowhere")
         .await
         .expect(200, "unknown path");
+}
+
+#[tokio::test]
+async fn a_socket_is_read_no_faster_than_its_operator_allows_and_others_are_not_held_up() {
+    let host = Host::with(COMMANDER, |config| config.limits.messages_per_second = 100).await;
+    let mut fast = Raw::open(host.address, "/").await;
+    let mut other = Client::connect(host.address, "/").await;
+    let began = Instant::now();
+    // One read may bring them all; then the next waits until its time has come.
+    fast.write(&frames::text("echo a").repeat(400)).await;
+    for _ in 0..400 {
+        fast.expect_text("a").await;
+    }
+    fast.send("echo b").await;
+    other.ask("echo at once", "at once").await;
+    assert!(
+        began.elapsed() < Duration::from_secs(3),
+        "this host is too slow to tell"
+    );
+    fast.expect_text("b").await;
+    assert!(
+        began.elapsed() >= Duration::from_secs(3),
+        "401 messages in {:?}",
+        began.elapsed()
+    );
+}
+
+#[tokio::test]
+async fn a_peer_that_is_read_slowly_is_not_taken_for_dead_and_may_close() {
+    let host = Host::with(COMMANDER, |config| config.limits.messages_per_second = 20).await;
+    let mut raw = Raw::open(host.address, "/").await;
+    raw.write(&frames::text("note").repeat(80)).await;
+    raw.write(&frames::text("close 4000 bye")).await;
+    raw.expect_close(4000, "bye").await;
+    let answered = Instant::now();
+    raw.write(&frames::close(4000, "")).await;
+    raw.until_end().await;
+    assert!(
+        answered.elapsed() < Duration::from_secs(5),
+        "its Close is read at once"
+    );
 }

@@ -35,6 +35,8 @@ mod hibernation;
 mod holds;
 mod hostile;
 mod http;
+mod inbound;
+mod inbound_bodies;
 mod keep_alive;
 mod limits;
 mod log;

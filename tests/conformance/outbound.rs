@@ -274,3 +274,25 @@ async fn dropping_the_future_of_the_sdk_gives_the_handshake_up() {
     let (answer, ()) = tokio::join!(get(host.address, &target), serving);
     answer.expect(200, "Err(Elapsed)");
 }
+
+#[tokio::test]
+async fn a_server_with_a_window_that_nobody_can_compress_for_gets_messages_as_they_are() {
+    let (_host, mut control, upstream) = outward().await;
+    control
+        .ask(
+            &format!("connect {}", upstream.url("/")),
+            "connect 0 Connecting",
+        )
+        .await;
+    let agreed = "permessage-deflate; server_no_context_takeover; client_max_window_bits=8";
+    let (mut raw, _) = upstream
+        .open_with(&format!("Sec-WebSocket-Extensions: {agreed}\r\n"))
+        .await;
+    control.expect("open 0 Open").await;
+    control.ask("bytes 0 70000", "bytes ok").await;
+    let frame = raw.frame().await;
+    assert_eq!((frame.first, frame.payload), (0x82, pattern(70_000)));
+    // The server may compress all the same: an empty message, RFC 7692, 7.2.3.6.
+    raw.write(&frames::unmasked(0xc1, b"\0")).await;
+    control.expect("text 0 ").await;
+}

@@ -1,8 +1,8 @@
 //! Sockets to other servers that do not open: what the worker may not ask for, and what goes wrong.
 
-use crate::OUTWARD;
 use crate::outbound::{outward, outward_with};
-use crate::support::{Client, Host, Upstream, until};
+use crate::support::{Client, Host, Upstream, get, until};
+use crate::{CALLER, OUTWARD};
 
 /// Have a socket be opened, and wait until it is not. Gives the reason.
 async fn failure(control: &mut Client, url: &str) -> String {
@@ -246,4 +246,79 @@ async fn there_are_so_many_connections_at_a_time() {
         .await;
     let _server = upstream.accept().await;
     control.expect("open 2 Open").await;
+}
+
+/// URLs of which parsers are known to make different things.
+const ODD: &[&str] = &[
+    r"ws://127.0.0.1:9003\@good.example/",
+    r"ws:\\good.example\x",
+    "ws://good.example:99999/",
+    "WS://Good.Example:80/a/../b",
+    "wss://good.example:443",
+    "ws://good.example:/",
+    "ws://0x7f.1/",
+    "ws://2130706433/",
+    "ws://0177.0.0.1/",
+    "ws://1.2.3.4.5/",
+    "ws://user:secret@good.example:81/",
+    "ws://evil.example@good.example@other.example/",
+    "ws://evil.example%2f@good.example/",
+    "ws://evil.example#@good.example/",
+    "ws://evil.example?@good.example/",
+    "ws://g%6fod.example/",
+    "ws://good%2eexample/",
+    "ws://good%00.example/",
+    "ws://go\tod.exa\r\nmple/",
+    " ws://good.example/ ",
+    "ws://good example/",
+    "ws://[::1]:81/",
+    "ws://[::ffff:127.0.0.1]/",
+    "ws://[fe80::1%25eth0]/",
+    "ws://[::1/",
+    "ws:good.example",
+    "ws:///good.example",
+    "ws://",
+    "//good.example/",
+    "ws://good.example./",
+    "ws://.good.example/",
+    "ws://xn--bcher-kva.example/",
+    "ws://xn--a/",
+    "ws://xn--/",
+    "ws://bücher.example/",
+    "ws://b%C3%BCcher.example/",
+    "ws://ｇｏｏｄ.example/",
+    "ws://good。example/",
+    "ws://go\u{ad}od.example/",
+    "ws://straße.example/",
+    "ws://good.example/ü?ü",
+];
+
+#[tokio::test]
+async fn the_worker_reads_a_url_as_the_host_does_that_connects() {
+    let host = Host::start(CALLER).await;
+    let mut differ = Vec::new();
+    for url in ODD {
+        let encoded: String = url.bytes().map(|byte| format!("%{byte:02x}")).collect();
+        let answer = get(host.address, &format!("/both?url={encoded}")).await;
+        let (here, there) = answer.text().split_once('\n').expect("two lines");
+        // Of a URL that is none both say why, the host in more words.
+        let why = here.strip_prefix("invalid URL: ");
+        let is_same = match why {
+            Some(why) => there.starts_with("invalid URL: ") && there.ends_with(why),
+            // A fragment is the business of `connect` alone.
+            None => here == there || (url.contains('#') && there.contains("no fragment")),
+        };
+        if !is_same {
+            differ.push(format!("{url:?}: {here} / {there}"));
+        }
+        if url.contains(['ü', 'ｇ', '。', 'ß', '\u{ad}']) && !url.ends_with("?ü") {
+            assert!(there.contains("punycode"), "{url}: {there}");
+        }
+    }
+    assert!(differ.is_empty(), "{differ:#?}");
+    // The one that a check of the worker's must not take for another.
+    let odd = "/both?url=ws://127.0.0.1:9003%5c@good.example/";
+    get(host.address, odd)
+        .await
+        .expect(200, "ws://127.0.0.1:9003\nws://127.0.0.1:9003");
 }

@@ -134,7 +134,7 @@ async fn a_client_that_leaves_before_the_answer_leaves_no_connection() {
         .write(&Request::upgrade(&target(&upstream)).to_bytes())
         .await;
     let (mut server, asked) = upstream.asked().await;
-    drop(client);
+    client.reset();
     until("the client to be gone", || {
         host.counters.connections_live.get() == 0
     })

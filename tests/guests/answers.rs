@@ -20,6 +20,8 @@ async fn fetch(mut req: Request, env: Env, _ctx: Context) -> Result<Response> {
         "/forbidden" => Response::error("no", 403),
         "/request" => describe(&mut req).await,
         "/echo" => Response::from_bytes(req.bytes().await?),
+        "/status" => Ok(Response::ok("a body")?.with_status(number(&req, "code")?)),
+        "/bytes" => Response::from_bytes(vec![b'x'; number(&req, "count")?]),
         "/large" => Response::from_bytes(vec![b'x'; 3 << 20]),
         "/headers" => response_headers(),
         "/sleep" => {
@@ -77,6 +79,12 @@ async fn fetch(mut req: Request, env: Env, _ctx: Context) -> Result<Response> {
         "/count" => Response::ok(REQUESTS.get().to_string()),
         _ => Response::error("Not Found", 404),
     }
+}
+
+/// A number of the query.
+fn number<T: std::str::FromStr>(req: &Request, name: &str) -> Result<T> {
+    let number = req.query(name).and_then(|text| text.parse().ok());
+    number.ok_or_else(|| Error::from("a number is missing"))
 }
 
 /// What the worker sees of a request, a line each.

@@ -71,7 +71,7 @@ impl Limits {
             );
         }
         for limit in self.describe() {
-            if limit.value == 0 && limit.name != "linger_ms" {
+            if limit.value == 0 && !["linger_ms", "messages_per_second"].contains(&limit.name) {
                 return Err(Error::Config(format!(
                     "limit {} must be above zero",
                     limit.name

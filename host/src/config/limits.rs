@@ -34,6 +34,8 @@ limits! {
     tag_bytes = 256;
     /// Bytes of UTF-8 of each side of an auto-response. More: `auto-response-too-large`. Cloudflare: 2,048.
     auto_response_bytes = 2_048;
+    /// Messages a second that are read of one socket, pings counting as such; it is read no faster. 0: as fast as they come.
+    messages_per_second = 0;
     /// Sockets that one instance may hold. More: `too-many-sockets`. Cloudflare: 32,768 an object.
     sockets = 32_768;
     /// Milliseconds of silence after which the system probes whether a peer's machine is still there, and as many that
@@ -110,8 +112,9 @@ limits! {
     [total] held_total_bytes = share(5);
     /// Compressed messages that are inflated at a time, of those that grow beyond 64 KiB. More wait.
     [total] inflating = 2;
-    /// Bytes of bodies of HTTP requests and responses under way, over all connections. At the bound a request is answered
-    /// with 503, and a response is given up. A twentieth of the memory.
+    /// Bytes of bodies of HTTP requests and responses under way, over all connections, of which requests take half at most.
+    /// At the bound clients that have taken nothing of their response for a tenth of `response_stall_ms` are dropped, the
+    /// longest first; then 503 takes the place of a request or response, and `fetch` fails. A twentieth of the memory.
     [total] body_total_bytes = share(5);
 
     "Storage":
@@ -172,8 +175,12 @@ limits! {
     request_head_bytes = 16 * 1024;
     /// Headers of a request. More: 431.
     request_headers = 100;
-    /// Milliseconds in which a request's head must be complete; then the connection is dropped.
+    /// Milliseconds in which a request's head must be complete, from its first byte on, or from the start of the connection
+    /// for the first; then the connection is dropped.
     request_head_ms = 10_000;
+    /// Milliseconds that a connection may idle between requests; then it is closed. Longer than the 60 to 75 s after which
+    /// proxies usually close it themselves, so that none sends a request into a connection that is being closed.
+    http_idle_ms = 90_000;
     /// Bytes of a request's body. More: 413.
     request_body_bytes = 10 * 1024 * 1024;
     /// Milliseconds in which a request's body must be complete; then 408.
@@ -183,6 +190,11 @@ limits! {
     worker_headers = 1_000;
     /// Bytes of the head of a response, or of a request, that the worker makes. More: as above. Cloudflare: 128 KB.
     worker_head_bytes = 128 * 1024;
+    /// Bytes of the body of a worker's response. More: `invalid-response`.
+    worker_response_bytes = 64 * 1024 * 1024;
+    /// Milliseconds in which a client takes nothing of a response; then its connection is dropped. One that takes it slowly
+    /// has all the time it needs.
+    response_stall_ms = 30_000;
 
     "Outbound":
     /// Outbound connections of the worker, those being opened included. More: `connect` and `fetch` fail with `other`.

@@ -56,6 +56,9 @@ impl Connection {
         let decoded = self
             .decoder
             .decode(&mut work.buf[..work.len], &mut work.items);
+        if let Some(pace) = &mut self.pace {
+            pace.take(work.items.len());
+        }
         let violation = decoded.err().or_else(|| self.count_unfinished());
         let handled = self.handle_all(&mut work, violation.is_none()).await;
         let violation = handled.err().or(violation);

@@ -22,6 +22,7 @@ use url::{Host, Url};
 
 use super::address::Kind;
 use super::error::{Failed, Refusal};
+use super::url::explain;
 use crate::error::Error;
 
 /// The hosts that a worker may reach. `Default` is the empty list, which allows nothing.
@@ -208,7 +209,7 @@ impl HostRule {
             Ok(Host::Domain(name)) => Ok(Self::Name(name)),
             Ok(Host::Ipv4(address)) => Ok(Self::Address(address.into())),
             Ok(Host::Ipv6(address)) => Ok(Self::Address(address.into())),
-            Err(error) => Err(format!("has a host that is none: {error}")),
+            Err(error) => Err(format!("has a host that is none: {}", explain(error))),
         }
     }
 

@@ -15,7 +15,7 @@ use super::allow::Target;
 use super::error::Failed;
 use super::resolve::Resolve;
 use super::time::Time;
-use crate::stream::{self, Stream};
+use crate::stream::{self, Stream, Tcp};
 use crate::tls;
 
 /// Addresses of one name that are tried. Some names have hundreds.
@@ -99,7 +99,7 @@ impl Dialer {
         };
         let connector = TlsConnector::from(Arc::clone(config));
         let handshake = async {
-            let secured = connector.connect(name, stream).await;
+            let secured = connector.connect(name, Tcp::new(stream)).await;
             secured.map_err(|error| Failed::new(tls::explain(host, &error)))
         };
         let step = || format!("agree on TLS with {host}");

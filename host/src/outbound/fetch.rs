@@ -4,7 +4,6 @@
 use bytes::Bytes;
 use http::header::{self, HeaderMap, HeaderValue};
 use http::{Method, Response as HttpResponse, StatusCode};
-use http_body_util::{BodyExt, LengthLimitError, Limited};
 use hyper::body::Incoming;
 
 use super::allow::{AllowList, Target};
@@ -16,7 +15,9 @@ use super::handshake::Handshake;
 use super::headers::{self, Headers};
 use super::time::Time;
 use super::url;
+use crate::body::{self, Unread};
 use crate::config::size;
+use crate::quota::{Charge, steps};
 use crate::upgrade;
 
 /// The request of a worker.
@@ -37,6 +38,8 @@ pub(crate) struct Response {
     /// Without those that were about the connection.
     pub(crate) headers: Headers,
     pub(crate) body: Bytes,
+    /// For the body, for as long as it is kept.
+    pub(crate) charge: Option<Charge>,
     /// With status 101; its headers have moved up.
     pub(crate) socket: Option<Opened>,
 }
@@ -80,7 +83,12 @@ impl Fetch {
         self.target.url().as_str()
     }
 
-    pub(super) async fn run(self, dialer: &Dialer, bounds: &Bounds) -> Result<Response, Failed> {
+    pub(super) async fn run(
+        self,
+        dialer: &Dialer,
+        bounds: &Bounds,
+        charge: Charge,
+    ) -> Result<Response, Failed> {
         let time = Time::new("fetch_ms", bounds.fetch_ms);
         let connecting = time.sooner(Time::new("connect_ms", bounds.connect_ms));
         let stream = dialer.dial(&self.target, connecting).await?;
@@ -104,7 +112,7 @@ impl Fetch {
                     let text = format!("{host} answered {status}, and nothing had asked for it");
                     Err(Failed::answered(status, text))
                 }
-                _ => whole(host, response, bounds).await,
+                _ => whole(host, response, bounds, charge).await,
             }
         });
         time.hold(|| format!("get a response from {host}"), Box::pin(exchange))
@@ -128,6 +136,7 @@ fn upgraded(mut socket: Opened) -> Response {
         status: StatusCode::SWITCHING_PROTOCOLS.as_u16(),
         headers: std::mem::take(&mut socket.headers),
         body: Bytes::new(),
+        charge: None,
         socket: Some(socket),
     }
 }
@@ -137,29 +146,29 @@ async fn whole(
     host: &str,
     response: HttpResponse<Incoming>,
     bounds: &Bounds,
+    mut charge: Charge,
 ) -> Result<Response, Failed> {
     let (parts, body) = response.into_parts();
     let failed = |text| Failed::answered(parts.status, text);
     let limit = bounds.response_body_bytes;
-    let body = match Limited::new(body, size(limit)).collect().await {
-        Ok(body) => body.to_bytes(),
-        Err(error) if error.is::<LengthLimitError>() => {
-            return Err(failed(format!(
+    let grow = |bytes| charge.try_grow(steps(bytes as u64).saturating_sub(charge.bytes()));
+    let body = body::read(body, size(limit), grow).await;
+    let body = body.map_err(|unread| {
+        failed(match unread {
+            Unread::TooLarge => format!(
                 "the body of {host}'s response is larger than {limit} bytes (limit response_body_bytes)"
-            )));
-        }
-        Err(error) => {
-            let text = match error.downcast_ref() {
-                Some(error) => exchange::explain(host, error, bounds).text,
-                None => format!("the body of {host}'s response broke off: {error}"),
-            };
-            return Err(failed(text));
-        }
-    };
+            ),
+            Unread::NoRoom => format!(
+                "there is no memory for the body of {host}'s response now (limit body_total_bytes)"
+            ),
+            Unread::Broken(error) => exchange::explain(host, &error, bounds).text,
+        })
+    })?;
     Ok(Response {
         status: parts.status.as_u16(),
         headers: headers::of_response(parts.headers),
-        body,
+        body: body.into(),
+        charge: Some(charge),
         socket: None,
     })
 }

@@ -8,6 +8,7 @@ use crate::outbound::testing::{
     Dns, Server, at, header, is_untouched, listen, nobody, outbound, to_loopback, within,
 };
 use crate::outbound::{Bounds, Failed, Outbound, Refusal, Request, Response};
+use crate::quota::{Charge, Quota};
 
 fn get(uri: &str) -> Request {
     Request {
@@ -26,7 +27,7 @@ fn upgrade(uri: &str) -> Request {
 
 async fn send(outbound: &Outbound, request: Request) -> Result<Response, Failed> {
     let plan = outbound.fetch(request).unwrap();
-    within(outbound.send(plan)).await
+    within(outbound.send(plan, Charge::on(&Quota::new(u64::MAX)))).await
 }
 
 async fn ask(server: &Server, bounds: Bounds) -> Result<Response, Failed> {

@@ -44,6 +44,7 @@ pub(crate) use self::fetch::{Fetch, Request, Response};
 use self::resolve::{Resolve, System};
 use crate::config::{millis, size};
 use crate::error::Error;
+use crate::quota::Charge;
 use crate::tls;
 
 /// What a worker may do to other servers.
@@ -115,12 +116,12 @@ impl Outbound {
         Fetch::new(&self.allow, request)
     }
 
-    /// Send a planned request and read the response, within `fetch_ms`.
+    /// Send a planned request and read the response, within `fetch_ms`. Its body is charged as it comes in.
     ///
     /// # Errors
     ///
     /// What failed, be it the connection or the response.
-    pub(crate) async fn send(&self, fetch: Fetch) -> Result<Response, Failed> {
-        fetch.run(&self.dialer, &self.bounds).await
+    pub(crate) async fn send(&self, fetch: Fetch, charge: Charge) -> Result<Response, Failed> {
+        fetch.run(&self.dialer, &self.bounds, charge).await
     }
 }

@@ -30,7 +30,7 @@ fn parse(text: &str, schemes: [&str; 2]) -> Result<Url, Refusal> {
     }
     let mut url = match Url::parse(text) {
         Ok(url) => url,
-        Err(error) => return invalid(text, &error.to_string()),
+        Err(error) => return invalid(text, &explain(error)),
     };
     if !schemes.contains(&url.scheme()) {
         let [one, other] = schemes;
@@ -40,6 +40,16 @@ fn parse(text: &str, schemes: [&str; 2]) -> Result<Url, Refusal> {
     let is_clean = url.set_username("").and(url.set_password(None));
     is_clean.expect("a URL of these schemes has a host");
     Ok(url)
+}
+
+/// What the parser has to say, and what to do where that is not plain.
+pub(super) fn explain(error: url::ParseError) -> String {
+    match error {
+        url::ParseError::IdnaError => {
+            format!("{error}: a host that is not ASCII is written in punycode (xn--…)")
+        }
+        _ => error.to_string(),
+    }
 }
 
 fn invalid<T>(text: &str, reason: &str) -> Result<T, Refusal> {
@@ -75,7 +85,7 @@ mod tests {
             ("ws://a.example", "ws://a.example/"),
             ("WSS://A.Example:443/x?y", "wss://a.example/x?y"),
             (
-                "wss://bücher.example/ü",
+                "wss://XN--bcher-kva.example/ü",
                 "wss://xn--bcher-kva.example/%C3%BC",
             ),
             ("ws://0x7f.1/", "ws://127.0.0.1/"),
@@ -98,6 +108,8 @@ mod tests {
             ("ws://a b/", "invalid"),
             ("ws://a:70000/", "invalid port"),
             ("ws://[::1/", "invalid IPv6"),
+            ("ws://bücher.example/", "punycode"),
+            ("ws://b%C3%BCcher.example/", "punycode"),
         ] {
             let text = reason(of_connect(text));
             assert!(text.contains(expected), "{text}");

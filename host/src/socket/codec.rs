@@ -49,8 +49,9 @@ pub(crate) struct Format {
 impl Format {
     /// That of a connection for which this was agreed on.
     pub(crate) fn new(role: Role, agreed: Option<deflate::Parameters>, min_bytes: usize) -> Self {
-        let deflate = agreed.map(|parameters| Deflate {
-            outgoing: parameters.outgoing,
+        let outgoing = agreed.and_then(|parameters| parameters.outgoing);
+        let deflate = outgoing.map(|outgoing| Deflate {
+            outgoing,
             min_bytes,
         });
         Self { role, deflate }

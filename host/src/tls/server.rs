@@ -18,7 +18,7 @@ use super::explain::tls;
 use super::self_signed::SelfSigned;
 use super::{ALPN, pem, provider};
 use crate::error::Error;
-use crate::stream::Stream;
+use crate::stream::{Stream, Tcp};
 
 /// Where the server's certificate comes from.
 #[derive(Debug)]
@@ -79,7 +79,7 @@ impl Acceptor {
     /// Says what the client did. Its connection is gone.
     pub(crate) async fn accept(&self, stream: TcpStream) -> io::Result<Stream> {
         let config = Arc::clone(&self.config.read().unwrap_or_else(PoisonError::into_inner));
-        let handshake = TlsAcceptor::from(config).accept(stream);
+        let handshake = TlsAcceptor::from(config).accept(Tcp::new(stream));
         let time = Duration::from_millis(self.handshake_ms);
         match timeout(time, handshake).await {
             Ok(Ok(stream)) => Ok(Stream::TlsServer(Box::new(stream))),

@@ -174,7 +174,7 @@ impl Raw {
     }
 
     /// The next so many bytes, if they come.
-    pub(super) async fn bytes(&mut self, count: usize) -> Option<Vec<u8>> {
+    pub(crate) async fn bytes(&mut self, count: usize) -> Option<Vec<u8>> {
         while self.read.len() < count {
             if !self.read_more().await {
                 return None;

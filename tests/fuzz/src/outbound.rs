@@ -1,5 +1,7 @@
 //! Mirrors `host/src/outbound`: the client's half of the opening handshake. Gives the checks what is private there.
 
+#[path = "../../../host/src/outbound/bounds.rs"]
+mod bounds;
 #[path = "../../../host/src/outbound/error.rs"]
 mod error;
 #[path = "../../../host/src/outbound/handshake.rs"]
@@ -18,7 +20,7 @@ pub(crate) struct Client {
 
 impl Client {
     pub(crate) fn new(protocols: &[String], extensions: HeaderValue) -> Option<Self> {
-        headers::check_protocols(protocols).ok()?;
+        headers::check_protocols(protocols, &bounds::Bounds::default()).ok()?;
         let handshake = handshake::Handshake::new(protocols.to_vec(), Some(extensions));
         let mut request = HeaderMap::new();
         handshake.write(&mut request);

@@ -1,7 +1,7 @@
 //! Mirrors `host/src/socket`: frames and their compression.
 
 #[path = "../../../host/src/socket/assembly.rs"]
-mod assembly;
+pub(crate) mod assembly;
 #[path = "../../../host/src/socket/codec.rs"]
 pub(crate) mod codec;
 #[path = "../../../host/src/socket/decode.rs"]

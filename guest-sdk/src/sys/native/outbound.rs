@@ -5,7 +5,7 @@ use super::requests::{self, upgrade_headers};
 use super::{Host, Socket, host};
 use crate::error::{Error, Result};
 use crate::headers::Headers;
-use crate::request::{Method, Request};
+use crate::request::{Method, Request, Uri};
 use crate::url::Url;
 
 /// There is a handler.
@@ -15,16 +15,23 @@ pub(crate) fn allow_outbound() {
 
 /// Returns the token of the operation.
 pub(crate) fn fetch(request: &Request) -> Result<u64> {
-    check(&request.uri, ["http", "https"])?;
-    Ok(host(|host| requests::call(host, None, request.clone())))
+    let url = check(request.uri.url().clone()?, ["http", "https"])?;
+    let mut request = request.clone();
+    request.uri = Uri::new(url.into());
+    Ok(host(|host| requests::call(host, None, request)))
 }
 
 pub(crate) fn connect(connect: Connect<'_>) -> Result<Socket> {
-    check(connect.url, ["ws", "wss"])?;
+    let url = Url::parse(connect.url)?;
+    if url.has_fragment() {
+        let why = "the URL of a WebSocket has no fragment";
+        return Err(Error::InvalidUrl(why.to_owned()));
+    }
+    let url = check(url, ["ws", "wss"])?;
     let headers = connect.headers.iter();
     let headers = headers.map(|(name, value)| ((*name).to_owned(), value.to_vec()));
     // As a server sees it: `ws` is `http` to it.
-    let mut request = Request::new(connect.url.replacen("ws", "http", 1), Method::Get);
+    let mut request = Request::new(url.as_str().replacen("ws", "http", 1), Method::Get);
     request.headers = Headers::from_raw(headers.collect());
     for (name, value) in upgrade_headers() {
         request.headers.set_known(name, value);
@@ -39,14 +46,14 @@ pub(crate) fn connect(connect: Connect<'_>) -> Result<Socket> {
     });
     Ok(host(|host| {
         let id = host.count();
-        host.ends.add_outbound(id, connect.url, durable);
+        host.ends.add_outbound(id, url.as_str(), durable);
         requests::shake_hands(host, id, request);
         Socket(id)
     }))
 }
 
-fn check(url: &str, schemes: [&str; 2]) -> Result<()> {
-    let url = Url::parse(url)?;
+/// The URL as a server sees it, if the worker may ask for it.
+fn check(url: Url, schemes: [&str; 2]) -> Result<Url> {
     if !schemes.contains(&url.scheme()) {
         let why = format!("the scheme is not {} or {}", schemes[0], schemes[1]);
         return Err(Error::InvalidUrl(why));
@@ -54,7 +61,7 @@ fn check(url: &str, schemes: [&str; 2]) -> Result<()> {
     if !host(|host| host.is_outbound_allowed) {
         return Err(Error::NotAllowed(url.host().to_owned()));
     }
-    Ok(())
+    Ok(url.for_the_wire())
 }
 
 impl Host {

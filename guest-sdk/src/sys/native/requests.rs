@@ -7,6 +7,7 @@ use super::{Delivery, Host, host};
 use crate::error::{Error, Result};
 use crate::request::{Method, Request};
 use crate::task::Waiters;
+use crate::url::Url;
 use std::collections::BTreeMap;
 use std::task::{Context, Poll};
 
@@ -36,7 +37,7 @@ impl Open {
         let headers = request.headers.iter();
         Self {
             request: UpgradeRequest {
-                uri: request.uri.clone(),
+                uri: request.uri().to_owned(),
                 headers: headers
                     .map(|(name, value)| (name.to_owned(), value.to_vec()))
                     .collect(),
@@ -57,18 +58,42 @@ pub(crate) fn upgrade_headers() -> [(&'static str, &'static str); 4] {
     ]
 }
 
-/// A client sends a request. Returns its id.
+/// A client sends a request. Returns its id. One that no host would take is answered without the worker.
 pub(crate) fn open_request(request: Request) -> u64 {
+    let refused = check_target(&request).err();
+    let is_refused = refused.is_some();
     let asker = Asker::Client {
-        response: None,
+        response: refused.map(|why| plain(400, why)),
         waiters: Waiters::default(),
     };
     host(|host| {
         let id = host.count();
         host.requests.0.insert(id, Open::new(&request, asker));
-        host.push(Event::Fetch(id, request));
+        if !is_refused {
+            host.push(Event::Fetch(id, request));
+        }
         id
     })
+}
+
+/// The URI of a client's request is made of its target and its `Host`. The host takes neither if they make none.
+fn check_target(request: &Request) -> Result<(), &'static str> {
+    match request.url() {
+        Ok(url) if ["http", "https"].contains(&url.scheme()) => {}
+        Ok(_) | Err(_) => return Err("The URI is no absolute one of http or https\n"),
+    }
+    let mut hosts = request.headers.values("host");
+    match (hosts.next(), hosts.next()) {
+        (None, _) => Ok(()),
+        (Some(host), None) if is_authority(&host) => Ok(()),
+        (Some(_), _) => Err("The Host header does not name one host\n"),
+    }
+}
+
+/// Whether a text is a host, with or without a port, and stays within its place in a URL.
+fn is_authority(text: &str) -> bool {
+    let is_inside = |c: char| c.is_ascii_graphic() && !r"/\?#@".contains(c);
+    text.chars().all(is_inside) && Url::parse(&format!("http://{text}/")).is_ok()
 }
 
 /// An object is sent a request, or another server. Returns the token of the operation.
@@ -132,6 +157,11 @@ fn deliver(host: &mut Host, id: u64, answer: Response) -> (Waiters, Option<Respo
         host.ends.leave(socket.id(), for_good, &open.request);
     }
     if let Asker::Client { response, waiters } = &mut open.asker {
+        let mut answer = answer;
+        if matches!(answer.status, 204 | 205 | 304) {
+            // Responses of these kinds have no body, whatever the worker gave (RFC 9110, 15.3.5, 15.3.6, 15.4.5).
+            answer.body.clear();
+        }
         *response = Some(answer);
         return (waiters.take(), None);
     }
@@ -211,12 +241,18 @@ fn check_response(
 /// Why the request cannot be upgraded, and what the client gets: the last paragraph but one of the Response contract.
 fn check_upgrade(request: &Request) -> Option<(u16, &'static str)> {
     let headers = request.headers();
+    let count = |name| headers.values(name).count();
     if !request.is_upgrade() {
         Some((500, "Internal Server Error"))
     } else if !headers.has_token("sec-websocket-version", "13") {
         Some((426, "Expected Sec-WebSocket-Version: 13"))
     } else if request.method() != Method::Get || !headers.has_token("connection", "upgrade") {
         Some((400, "Expected GET and Connection: Upgrade"))
+    } else if count("sec-websocket-version") > 1 || count("sec-websocket-key") > 1 {
+        Some((
+            400,
+            "Sec-WebSocket-Key and Sec-WebSocket-Version stand there once",
+        ))
     } else if !headers.has("sec-websocket-key") {
         Some((400, "Missing Sec-WebSocket-Key"))
     } else {

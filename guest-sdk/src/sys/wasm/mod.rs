@@ -17,7 +17,7 @@ use crate::close::CloseEvent;
 use crate::error::Result;
 use crate::headers::Headers;
 use crate::message::Message;
-use crate::request::Request;
+use crate::request::{Request, Uri};
 use error::error;
 use http::RequestParam;
 
@@ -104,7 +104,7 @@ pub(crate) fn fetch(request: &Request) -> Result<u64> {
 fn parameter<'a>(request: &'a Request, headers: &'a [(&'a str, &'a [u8])]) -> RequestParam<'a> {
     RequestParam {
         method: request.method.as_str(),
-        uri: &request.uri,
+        uri: request.uri(),
         headers,
         body: &request.body,
         peer: request.peer.as_deref(),
@@ -127,7 +127,7 @@ fn outcome(outcome: exports::Outcome) -> Outcome {
 fn request(request: http::RequestResult) -> Request {
     Request {
         method: request.method.into(),
-        uri: request.uri,
+        uri: Uri::new(request.uri),
         headers: Headers::from_raw(request.headers),
         body: request.body,
         peer: request.peer,

@@ -45,6 +45,14 @@ impl Host for GuestState {
             let text = "status 101 for a request without `Upgrade: websocket`";
             return Ok(Err(WitError::InvalidResponse(text.to_owned())));
         }
+        let limit = self.host.limits.worker_response_bytes;
+        if response.body.len() as u64 > limit {
+            let text = format!(
+                "its body has {} bytes, at most {limit} (limit worker_response_bytes)",
+                response.body.len()
+            );
+            return Ok(Err(WitError::InvalidResponse(text)));
+        }
         // A short one is not charged: whoever was refused something must be able to say so.
         let charge = match size_of_contents(&response.headers, &response.body) {
             0..=SHORT_BYTES => Charge::on(&self.quota),

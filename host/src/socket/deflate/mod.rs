@@ -44,7 +44,9 @@ impl Default for Policy {
 /// What was agreed on for a connection.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Parameters {
-    pub(crate) outgoing: Outgoing,
+    /// `None` if the peer's window is smaller than any that the compressor has: messages go to it as they are, which each
+    /// end may do with each of its own (RFC 7692, 6).
+    pub(crate) outgoing: Option<Outgoing>,
     /// Whether the peer may refer to its earlier messages: what [`Inflater::new`] has to know.
     ///
     /// How far the peer looks back does not matter, for zlib-rs's inflater always has the largest window.

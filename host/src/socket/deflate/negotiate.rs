@@ -71,10 +71,10 @@ fn agree(asked: &Asked, policy: &Policy) -> Option<Agreement> {
     Some(Agreement {
         response: HeaderValue::try_from(response).expect("tokens are header characters"),
         parameters: Parameters {
-            outgoing: Outgoing {
+            outgoing: Some(Outgoing {
                 window_bits,
                 level: policy.level,
-            },
+            }),
             peer_keeps_context,
         },
     })
@@ -123,8 +123,7 @@ pub(crate) fn confirm(
     ))?;
     let window_bits = match asked.client_max_window_bits {
         None => WINDOW_BITS_MAX,
-        Some(Some(bits)) if bits >= WINDOW_BITS_MIN => bits,
-        Some(Some(_)) => return Err(Violation("the server asks for a window that is too small")),
+        Some(Some(bits)) => bits,
         Some(None) => {
             return Err(Violation(
                 "client_max_window_bits without a value in a response",
@@ -132,10 +131,10 @@ pub(crate) fn confirm(
         }
     };
     Ok(Some(Parameters {
-        outgoing: Outgoing {
+        outgoing: (window_bits >= WINDOW_BITS_MIN).then_some(Outgoing {
             window_bits,
             level: policy.level,
-        },
+        }),
         // A server that does not repeat that of the offer should have declined it (7.1.1.1). Many do not, and there is
         // no harm in an inflater.
         peer_keeps_context: !asked.server_no_context_takeover,

@@ -89,7 +89,8 @@ fn request(input: &Input, is_post: bool, is_old: bool, server: &Policy) {
         return;
     };
     let parameters = agreement.parameters;
-    assert!((9..=15).contains(&parameters.outgoing.window_bits));
+    let outgoing = parameters.outgoing.expect("other offers are declined");
+    assert!((9..=15).contains(&outgoing.window_bits));
     assert!(server.peer_context_takeover || !parameters.peer_keeps_context);
     let mut response = HeaderMap::new();
     response.insert(header::SEC_WEBSOCKET_EXTENSIONS, agreement.response);
@@ -138,8 +139,10 @@ fn answer(ours: &Client, input: &Input, with_accept: bool, client: &Policy) {
         headers.insert(header::SEC_WEBSOCKET_ACCEPT, accept);
     }
     let confirmed = deflate::confirm(client, &headers);
-    if let Ok(Some(parameters)) = &confirmed {
-        assert!((9..=15).contains(&parameters.outgoing.window_bits));
+    if let Ok(Some(parameters)) = &confirmed
+        && let Some(outgoing) = parameters.outgoing
+    {
+        assert!((9..=15).contains(&outgoing.window_bits));
     }
     let Ok((protocol, extensions)) = ours.check(&headers) else {
         return;

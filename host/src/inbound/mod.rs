@@ -1,0 +1,11 @@
+//! Owns what is particular to HTTP clients: which URI they ask for, how much memory and time they may take. Knows nothing of
+//! workers.
+
+mod bodies;
+mod exchange;
+mod stream;
+pub(crate) mod target;
+
+pub(crate) use self::bodies::Bodies;
+pub(crate) use self::exchange::Exchange;
+pub(crate) use self::stream::HttpStream;
