@@ -243,3 +243,37 @@ async fn whole_path(req: Request) -> Result<Response> {
 fn a_test_that_waits_in_vain_is_told_so() {
     testing::run(std::future::pending::<()>());
 }
+
+/// Compiles, which is the test: a handler called `fetch` hides the function of that name, and not from itself.
+mod hidden {
+    use pairway::*;
+
+    #[event(fetch)]
+    async fn fetch(req: Request) -> Result<Response> {
+        let other = Request::new("http://other.example/", Method::Get);
+        let response = fetch(other.with_headers(req.headers().clone())).await?;
+        Response::ok(response.text()?)
+    }
+
+    pub(crate) async fn call(req: Request) -> Response {
+        testing::fetch(fetch, req).await
+    }
+}
+
+#[test]
+fn a_handler_called_fetch_can_call_another_server() {
+    testing::run(async {
+        testing::outside(async |req: Request| Response::ok(req.uri()));
+        let response = hidden::call(get()).await;
+        assert_eq!(response.text(), Ok("http://other.example/"));
+    });
+}
+
+#[test]
+fn a_connection_that_is_refused_says_with_which_status() {
+    testing::run(async {
+        let refuse = async || Response::error("no seat left", 409);
+        let refused = testing::connect(refuse, "http://localhost/").await;
+        assert_eq!(refused.unwrap_err(), Error::NotUpgraded(409));
+    });
+}

@@ -19,6 +19,7 @@ mod close;
 mod compression;
 mod concurrency;
 mod crowd;
+mod differential;
 mod drain;
 mod durability;
 mod events;

@@ -220,7 +220,12 @@ impl Room {
         Response::from_websocket(client)
     }
 
-    fn accept(&self, server: &WebSocketEnd, tags: &[&str], attach: Option<&str>) -> Result<()> {
+    fn accept(
+        &self,
+        server: &WebSocketEnd,
+        tags: &[&str],
+        attach: Option<&str>,
+    ) -> Result<WebSocket> {
         let accept = tags
             .iter()
             .fold(self.state.accept_websocket(server), |accept, tag| {

@@ -186,6 +186,7 @@ impl Session {
             | Fault::WallTime(_)
             | Fault::OutOfMemory(_)
             | Fault::TotalMemory(_)
+            | Fault::Handler(_)
             | Fault::Instantiate(_)
             | Fault::Storage(_)
             | Fault::TooManyInstances(_) => state.give_up("the worker failed"),

@@ -1,12 +1,12 @@
 //! Owns the durable objects of a test: their namespaces and ids, and what the host keeps of each while it hibernates.
 //! Their values are `testing`'s.
 
-use super::super::{Due, Event, ObjectInfo, Payload, Rows};
+use super::super::{Due, Event, ObjectInfo, Payload};
 use super::storage::Values;
 use super::{Alarm, Delivery, Host, Socket, host, requests};
 use crate::error::{Error, Result};
 use crate::request::Request;
-use crate::value::SqlStorageValue;
+use crate::task::Owner;
 use std::collections::BTreeMap;
 use std::time::Duration;
 
@@ -36,6 +36,10 @@ struct Known {
     event_timeout_ms: Option<u32>,
     /// How often its alarm has been tried.
     alarm_retries: u32,
+    /// When the alarm was due that is on its way to it. A constructor that it wakes sees it, and its handler does not.
+    due_ms: Option<u64>,
+    /// Why it is to be reset, if it is.
+    aborted: Option<String>,
 }
 
 impl Objects {
@@ -51,6 +55,8 @@ impl Objects {
                 values: Values::default(),
                 event_timeout_ms: None,
                 alarm_retries: 0,
+                due_ms: None,
+                aborted: None,
             });
             self.known.len() - 1
         }))
@@ -133,6 +139,31 @@ pub(crate) fn fetch_object(namespace: &str, id: &str, request: &Request) -> Resu
 }
 
 impl Object {
+    /// Whose its tasks are.
+    pub(crate) fn owner(self) -> Owner {
+        Owner::of(self.0 as u64 + 1)
+    }
+
+    /// Whether a standard socket holds its instance.
+    pub(crate) fn has_standard_sockets(self) -> bool {
+        host(|host| host.ends.has_standard_sockets(self))
+    }
+
+    /// It has an instance, which gets its events now.
+    pub(crate) fn begins_turn(self) {
+        host(|host| host.objects.known[self.0].due_ms = None);
+    }
+
+    /// The turn in which it was aborted is over.
+    pub(crate) fn reset(self) {
+        let reason = host(|host| {
+            host.ends.reset(self);
+            host.objects.known[self.0].aborted.take()
+        });
+        let why = format!("the object was reset: {}", reason.unwrap_or_default());
+        requests::fail_all(self, &why);
+    }
+
     /// What an instance is told when it starts.
     pub(crate) fn info(self) -> ObjectInfo {
         host(|host| {
@@ -239,9 +270,12 @@ impl Object {
         Ok(())
     }
 
-    pub(crate) fn abort(self, _: &str) -> Result<()> {
-        host(|host| host.ends.reset(self));
-        requests::fail_all(self);
+    /// It takes effect when the turn is over: [`Self::reset`].
+    pub(crate) fn abort(self, reason: &str) -> Result<()> {
+        host(|host| {
+            let aborted = &mut host.objects.known[self.0].aborted;
+            aborted.get_or_insert_with(|| reason.to_owned());
+        });
         Ok(())
     }
 
@@ -254,7 +288,10 @@ impl Object {
     }
 
     pub(crate) fn alarm(self) -> Result<Option<u64>> {
-        Ok(host(|host| host.object_alarm(self)))
+        Ok(host(|host| {
+            let alarm = host.object_alarm(self);
+            alarm.or(host.objects.known[self.0].due_ms)
+        }))
     }
 
     pub(crate) fn alarm_handled(self, succeeded: bool) -> Result<()> {
@@ -268,18 +305,6 @@ impl Object {
             }
         });
         Ok(())
-    }
-
-    #[expect(clippy::unused_self, reason = "the interface of the other host")]
-    pub(crate) fn exec(self, _: &str, _: &[SqlStorageValue]) -> Result<Rows> {
-        Err(Error::Unsupported(
-            "SQL natively: run the worker in the host to test what it does".to_owned(),
-        ))
-    }
-
-    #[expect(clippy::unused_self, reason = "the interface of the other host")]
-    pub(crate) fn database_size(self) -> Result<u64> {
-        Ok(0)
     }
 }
 
@@ -303,6 +328,7 @@ impl Host {
 
     pub(super) fn object_alarm_is_due(&mut self, object: Object, time: Duration) {
         let scheduled_ms = self.unix_ms(time);
+        self.objects.known[object.0].due_ms = Some(scheduled_ms);
         let event = self.objects.due(object, scheduled_ms);
         self.events.push_back(Delivery {
             to: Some(object),

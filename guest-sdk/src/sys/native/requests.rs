@@ -149,19 +149,36 @@ fn deliver(host: &mut Host, id: u64, answer: Response) -> (Waiters, Option<Respo
     (Waiters::default(), spent)
 }
 
-/// The object is reset: who waits for it gets a 500.
-pub(super) fn fail_all(object: Object) {
-    host(|host| {
+/// A request gets no response: who has asked is told why, and a client with a 500 that it failed.
+pub(crate) fn fail(id: u64, why: &str) -> Result<()> {
+    let waiters = host(|host| {
+        let open = host.requests.0.get(&id).ok_or(Error::UnknownRequest(id))?;
+        if let Asker::Operation(token, _) = open.asker {
+            host.requests.0.remove(&id);
+            let failed = Outcome::Failed(Error::Other(why.to_owned()));
+            host.push(Event::Completed(token, failed));
+            return Ok::<_, Error>(Waiters::default());
+        }
+        let (waiters, _none) = deliver(host, id, plain(500, "Internal Server Error"));
+        Ok(waiters)
+    })?;
+    waiters.wake();
+    Ok(())
+}
+
+/// The object is reset, with everything that waits for it.
+pub(super) fn fail_all(object: Object, why: &str) {
+    let ids: Vec<u64> = host(|host| {
         let requests = host.requests.0.iter();
-        let ids: Vec<u64> = requests
+        requests
             .filter(|(_, open)| matches!(open.asker, Asker::Operation(_, asked) if asked == Some(object)))
             .map(|(id, _)| *id)
-            .collect();
-        for id in ids {
-            // Operations take what they get, and no response is left.
-            deliver(host, id, plain(500, "Internal Server Error"));
-        }
+            .collect()
     });
+    for id in ids {
+        // It is there: it was a moment ago.
+        let _failed = fail(id, why);
+    }
 }
 
 fn plain(status: u16, text: &str) -> Response {

@@ -5,6 +5,7 @@ use std::collections::hash_map::Entry;
 use super::ends::full;
 use super::wit::http::{Host, RequestResult, ResponseResult};
 use super::{GuestState, WitError};
+use crate::error::Fault;
 use crate::guest::effects::Staged;
 use crate::guest::request::Answer;
 use crate::guest::store::cost;
@@ -49,14 +50,26 @@ impl Host for GuestState {
         self.effects.staged.push(Staged::Respond {
             request,
             reply: asked.remove().reply,
-            answer: Box::new(Answer {
+            answer: Ok(Box::new(Answer {
                 status: response.status,
                 headers: response.headers,
                 body: response.body,
                 _charge: Some(charge),
                 socket,
                 has_arrived: false,
-            }),
+            })),
+        });
+        Ok(Ok(()))
+    }
+
+    fn fail(&mut self, request: u64, why: String) -> wasmtime::Result<Result<(), WitError>> {
+        let Some(asked) = self.requests.remove(&request) else {
+            return Ok(Err(WitError::UnknownRequest(request)));
+        };
+        self.effects.staged.push(Staged::Respond {
+            request,
+            reply: asked.reply,
+            answer: Err(Fault::Handler(why)),
         });
         Ok(Ok(()))
     }

@@ -38,15 +38,13 @@ impl Host for GuestState {
     }
 
     fn list(&mut self, options: WitListOptions) -> Refusable<Vec<(String, Vec<u8>)>> {
-        let options = ListOptions {
-            start: options.start,
-            start_after: options.start_after,
-            end: options.end,
-            prefix: options.prefix,
-            reverse: options.reverse,
-            limit: options.limit,
-        };
+        let options = ListOptions::from(options);
         self.with_object(|object, _| object.with_store(|store| store.list(&options)))
+    }
+
+    fn list_keys(&mut self, options: WitListOptions) -> Refusable<Vec<String>> {
+        let options = ListOptions::from(options);
+        self.with_object(|object, _| object.with_store(|store| store.list_keys(&options)))
     }
 
     fn delete_all(&mut self) -> Refusable<()> {
@@ -87,6 +85,19 @@ impl Host for GuestState {
 
     fn database_size(&mut self) -> Refusable<u64> {
         self.with_object(|object, _| object.with_store(|store| store.size()))
+    }
+}
+
+impl From<WitListOptions> for ListOptions {
+    fn from(options: WitListOptions) -> Self {
+        Self {
+            start: options.start,
+            start_after: options.start_after,
+            end: options.end,
+            prefix: options.prefix,
+            reverse: options.reverse,
+            limit: options.limit,
+        }
     }
 }
 

@@ -11,6 +11,7 @@ use super::{Delivery, UpgradeRequest};
 use crate::close::{CloseEvent, ReadyState};
 use crate::error::{Error, Result};
 use crate::message::Message;
+use crate::task::Owner;
 use std::collections::{BTreeMap, VecDeque};
 
 /// The outbox: over the soft limit a `drain` follows when there is room, over the hard one nothing is taken.
@@ -43,6 +44,9 @@ enum Broken {
 #[derive(Default)]
 struct End {
     peer: u64,
+    /// Whose code made it, and whose accepted it.
+    maker: Owner,
+    holder: Owner,
     accepted: bool,
     half_open: bool,
     /// Left in a response to a client.
@@ -82,20 +86,15 @@ pub(super) struct Ends {
 
 impl Ends {
     pub(super) fn add_pair(&mut self, first: u64, second: u64) {
-        self.ends.insert(
-            first,
-            End {
-                peer: second,
+        for (id, peer) in [(first, second), (second, first)] {
+            let maker = Owner::now();
+            let end = End {
+                peer,
+                maker,
                 ..End::default()
-            },
-        );
-        self.ends.insert(
-            second,
-            End {
-                peer: first,
-                ..End::default()
-            },
-        );
+            };
+            self.ends.insert(id, end);
+        }
     }
 
     /// Ids come from handles, and entries outlive them.
@@ -116,8 +115,36 @@ impl Ends {
         // One that has left is its client's to accept.
         if !end.accepted {
             (end.accepted, end.half_open) = (true, half_open);
+            end.holder = Owner::now();
         }
         Ok(())
+    }
+
+    /// Whether anything can still come to a standard socket of theirs: it is not over, and its other end is not theirs, too.
+    pub(super) fn has_standard_sockets(&self, object: Object) -> bool {
+        let mut standard = self.standard(object);
+        standard.any(|(_, end)| {
+            let is_over = end.broken.is_some() || (end.sent_close && end.got_close);
+            !is_over && (end.is_connecting || !self.is_with(object, end.peer))
+        })
+    }
+
+    /// The standard sockets that an object has accepted.
+    fn standard(&self, object: Object) -> impl Iterator<Item = (u64, &End)> {
+        let ends = self.ends.iter().map(|(id, end)| (*id, end));
+        ends.filter(move |(_, end)| {
+            end.accepted && end.owner.is_none() && end.holder == object.owner()
+        })
+    }
+
+    fn is_with(&self, object: Object, id: u64) -> bool {
+        self.ends.get(&id).is_some_and(|end| {
+            if end.accepted {
+                end.owner == Some(object) || end.holder == object.owner()
+            } else {
+                end.maker == object.owner() && !end.left && !end.handed
+            }
+        })
     }
 
     pub(super) fn send(&mut self, id: u64, payload: Payload<'_>) -> Result<()> {
