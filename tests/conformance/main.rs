@@ -19,7 +19,6 @@ mod close;
 mod compression;
 mod concurrency;
 mod crowd;
-mod differential;
 mod drain;
 mod durability;
 mod events;

@@ -8,7 +8,8 @@ use pairway::*;
 fn ids_are_what_they_were_made_from() {
     testing::run(async {
         testing::bind_object::<Room>("ROOM");
-        testing::bind_object::<Room>("OTHER");
+        testing::bind_object::<Slow>("OTHER");
+        testing::bind_object::<Room>("AGAIN");
         let env = Env::default();
         let (rooms, others) = (
             env.durable_object("ROOM").unwrap(),
@@ -27,10 +28,10 @@ fn ids_are_what_they_were_made_from() {
         );
         let again = rooms.id_from_string(&hex).unwrap();
         assert_eq!((&again, again.name()), (&lobby, None));
-        assert_eq!(
-            others.id_from_string(&hex),
-            Err(Error::InvalidObjectId(hex))
-        );
+        let refused = others.id_from_string(&hex).unwrap_err().to_string();
+        assert!(refused.contains("of another class"), "{refused}");
+        let by_another_binding = env.durable_object("AGAIN").unwrap();
+        assert_eq!(by_another_binding.id_from_string(&hex), Ok(lobby));
         assert!(matches!(
             rooms.id_from_string("lobby"),
             Err(Error::InvalidObjectId(_))

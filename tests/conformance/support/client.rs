@@ -7,8 +7,8 @@ use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
 use tokio_tungstenite::tungstenite::client::IntoClientRequest;
 use tokio_tungstenite::tungstenite::http::HeaderValue;
-use tokio_tungstenite::tungstenite::{Error, Message};
 use tokio_tungstenite::tungstenite::protocol::{CloseFrame, WebSocketConfig};
+use tokio_tungstenite::tungstenite::{Error, Message};
 use tokio_tungstenite::{WebSocketStream, accept_async_with_config, client_async_with_config};
 
 use super::within;
@@ -57,7 +57,9 @@ impl Client {
             .expect("it is a URL");
         if let Some(protocols) = protocols {
             let protocols = HeaderValue::from_static(protocols);
-            request.headers_mut().insert("sec-websocket-protocol", protocols);
+            request
+                .headers_mut()
+                .insert("sec-websocket-protocol", protocols);
         }
         let stream: Box<dyn Duplex> = Box::new(stream);
         let handshake = client_async_with_config(request, stream, unbounded());

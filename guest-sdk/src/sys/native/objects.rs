@@ -30,7 +30,7 @@ pub(super) struct Objects {
 
 /// What lasts of an object.
 struct Known {
-    namespace: String,
+    class: String,
     id: String,
     values: Values,
     event_timeout_ms: Option<u32>,
@@ -43,14 +43,14 @@ struct Known {
 }
 
 impl Objects {
-    fn find(&mut self, namespace: &str, id: &str) -> Object {
+    fn find(&mut self, class: &str, id: &str) -> Object {
         let known = self
             .known
             .iter()
-            .position(|known| known.namespace == namespace && known.id == id);
+            .position(|known| known.class == class && known.id == id);
         Object(known.unwrap_or_else(|| {
             self.known.push(Known {
-                namespace: namespace.to_owned(),
+                class: class.to_owned(),
                 id: id.to_owned(),
                 values: Values::default(),
                 event_timeout_ms: None,
@@ -73,17 +73,15 @@ impl Objects {
         })
     }
 
-    fn check(&self, namespace: &str) -> Result<()> {
-        if self.namespaces.contains_key(namespace) {
-            Ok(())
-        } else {
-            Err(Error::UnknownNamespace(namespace.to_owned()))
-        }
+    /// The class that a namespace leads to. Objects are of their class, whatever the namespace that led to it.
+    fn class(&self, namespace: &str) -> Result<String> {
+        let class = self.namespaces.get(namespace).cloned();
+        class.ok_or_else(|| Error::UnknownNamespace(namespace.to_owned()))
     }
 }
 
-/// An id is the namespace, in 16 digits, and what it was made from.
-fn hex(namespace: &str, seeds: [&str; 3]) -> String {
+/// An id is the class, in 16 digits, and what it was made from.
+fn hex(class: &str, seeds: [&str; 3]) -> String {
     let digits = |text: &str| {
         // FNV-1a: the same every time, and well enough apart for a test.
         let hash = text.bytes().fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| {
@@ -91,7 +89,7 @@ fn hex(namespace: &str, seeds: [&str; 3]) -> String {
         });
         format!("{hash:016x}")
     };
-    digits(namespace) + &seeds.map(digits).concat()
+    digits(class) + &seeds.map(digits).concat()
 }
 
 /// Bind a namespace to a class, for this test.
@@ -104,8 +102,8 @@ pub(crate) fn bind(namespace: &str, class_name: &str) {
 
 pub(crate) fn object_id(namespace: &str, name: &str) -> Result<String> {
     host(|host| {
-        host.objects.check(namespace)?;
-        let id = hex(namespace, [name, &format!("{name}1"), &format!("{name}2")]);
+        let class = host.objects.class(namespace)?;
+        let id = hex(&class, [name, &format!("{name}1"), &format!("{name}2")]);
         host.objects.names.insert(id.clone(), name.to_owned());
         Ok(id)
     })
@@ -113,29 +111,35 @@ pub(crate) fn object_id(namespace: &str, name: &str) -> Result<String> {
 
 pub(crate) fn new_object_id(namespace: &str) -> Result<String> {
     host(|host| {
-        host.objects.check(namespace)?;
+        let class = host.objects.class(namespace)?;
         let count = host.count().to_string();
-        Ok(hex(namespace, ["unique", "id", &count]))
+        Ok(hex(&class, ["unique", "id", &count]))
     })
 }
 
 pub(crate) fn check_object_id(namespace: &str, text: &str) -> Result<String> {
-    host(|host| host.objects.check(namespace))?;
-    let prefix = &hex(namespace, [""; 3])[..16];
+    let class = host(|host| host.objects.class(namespace))?;
+    let prefix = &hex(&class, [""; 3])[..16];
     let is_hex = text.bytes().all(|byte| byte.is_ascii_hexdigit());
-    if text.len() == 64 && is_hex && text.to_ascii_lowercase().starts_with(prefix) {
-        Ok(text.to_ascii_lowercase())
-    } else {
-        Err(Error::InvalidObjectId(text.to_owned()))
+    if text.len() != 64 || !is_hex {
+        let why = format!("{text:?}: an id has 64 hexadecimal digits");
+        return Err(Error::InvalidObjectId(why));
     }
+    let id = text.to_ascii_lowercase();
+    if !id.starts_with(prefix) {
+        let why = format!("{text:?}: it is the id of an object of another class, or of none");
+        return Err(Error::InvalidObjectId(why));
+    }
+    Ok(id)
 }
 
 pub(crate) fn fetch_object(namespace: &str, id: &str, request: &Request) -> Result<u64> {
     check_object_id(namespace, id)?;
-    Ok(host(|host| {
-        let object = host.objects.find(namespace, id);
-        requests::call(host, Some(object), request.clone())
-    }))
+    host(|host| {
+        let class = host.objects.class(namespace)?;
+        let object = host.objects.find(&class, id);
+        Ok(requests::call(host, Some(object), request.clone()))
+    })
 }
 
 impl Object {
@@ -168,13 +172,9 @@ impl Object {
     pub(crate) fn info(self) -> ObjectInfo {
         host(|host| {
             let objects = &host.objects;
-            let Known { namespace, id, .. } = &objects.known[self.0];
+            let Known { class, id, .. } = &objects.known[self.0];
             ObjectInfo {
-                class_name: objects
-                    .namespaces
-                    .get(namespace)
-                    .cloned()
-                    .unwrap_or_default(),
+                class_name: class.clone(),
                 id: id.clone(),
                 name: objects.names.get(id).cloned(),
             }

@@ -31,6 +31,9 @@ enum Asker {
     Socket(u64),
 }
 
+/// The worker is wrong: nobody has asked for a socket.
+const NO_UPGRADE: Option<(u16, &str)> = Some((500, "Internal Server Error"));
+
 impl Open {
     fn new(request: &Request, asker: Asker) -> Self {
         let headers = request.headers.iter();
@@ -41,7 +44,13 @@ impl Open {
                     .map(|(name, value)| (name.to_owned(), value.to_vec()))
                     .collect(),
             },
-            no_upgrade: check_upgrade(request),
+            no_upgrade: match asker {
+                Asker::Client { .. } => check_upgrade(request),
+                // Nothing goes over a wire.
+                Asker::Operation(..) | Asker::Socket(_) => {
+                    NO_UPGRADE.filter(|_| !request.is_upgrade())
+                }
+            },
             asker,
         }
     }
@@ -229,7 +238,7 @@ fn check_response(
 fn check_upgrade(request: &Request) -> Option<(u16, &'static str)> {
     let headers = request.headers();
     if !request.is_upgrade() {
-        Some((500, "Internal Server Error"))
+        NO_UPGRADE
     } else if !headers.has_token("sec-websocket-version", "13") {
         Some((426, "Expected Sec-WebSocket-Version: 13"))
     } else if request.method() != Method::Get || !headers.has_token("connection", "upgrade") {

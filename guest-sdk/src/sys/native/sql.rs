@@ -107,7 +107,7 @@ fn pragma(name: &str, value: Option<&str>) -> Option<&'static str> {
 fn refused(error: &rusqlite::Error) -> Error {
     Error::Sql(match error {
         rusqlite::Error::SqliteFailure(_, Some(message)) => message.clone(),
-        rusqlite::Error::SqlInputError { msg, .. } => msg.clone(),
+        rusqlite::Error::SqlInputError { msg, offset, .. } => format!("{msg} (at byte {offset})"),
         other => other.to_string(),
     })
 }

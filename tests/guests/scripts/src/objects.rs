@@ -116,7 +116,7 @@ impl DurableObject for Stage {
     }
 
     async fn websocket_close(&self, ws: WebSocket, event: CloseEvent) -> Result<()> {
-        let who: Option<String> = ws.deserialize_attachment()?;
+        let who: Option<String> = ws.deserialize_attachment()?.flatten();
         self.keep(format!(
             "{event:?} {:?} {who:?} of {}, {:?}",
             ws.ready_state(),

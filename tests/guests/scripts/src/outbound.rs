@@ -147,7 +147,7 @@ async fn upgrade(log: &mut Log, http: &str) -> Result<()> {
 }
 
 async fn given_up(log: &mut Log, http: &str) -> Result<()> {
-    let request = Request::new(format!("{http}/slow/50"), Method::Get);
+    let request = Request::new(format!("{http}/slow/500"), Method::Get);
     let response = timeout(Duration::from_millis(5), fetch(request.clone())).await;
     log.line("impatient", response.map(drop));
     log.line("patient", fetch(request).await?.text());

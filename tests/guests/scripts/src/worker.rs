@@ -126,7 +126,7 @@ async fn aborts(log: &mut Log, env: &Env) -> Result<()> {
 }
 
 async fn overlap(log: &mut Log, env: &Env) -> Result<()> {
-    let slow = ask(env, "/stage/overlap/slow/20");
+    let slow = ask(env, "/stage/overlap/slow/200");
     let quick = ask(env, "/stage/overlap/slow/5");
     let (slow, quick) = futures_util::future::join(slow, quick).await;
     log.line("answers", (slow?, quick?));

@@ -56,6 +56,8 @@ struct End {
     paused: bool,
     sent_close: bool,
     got_close: bool,
+    /// The peer's Close was answered before anybody has accepted this end: it is closed, and has not been told.
+    answered: bool,
     broken: Option<Broken>,
     lane: VecDeque<Item>,
     /// Of the messages in the lane: the outbox of the peer.
@@ -246,7 +248,7 @@ impl Ends {
         let Some(end) = self.ends.get(&id) else {
             return ReadyState::Closed;
         };
-        match (end.broken, end.sent_close, end.got_close) {
+        match (end.broken, end.sent_close, end.got_close || end.answered) {
             _ if end.is_connecting => ReadyState::Connecting,
             (Some(Broken::Lost | Broken::Failed), _, _) | (_, true, true) => ReadyState::Closed,
             (_, false, false) => ReadyState::Open,
@@ -350,6 +352,7 @@ impl Ends {
         if let Some(frame @ Item::Close(_)) = end.lane.back().cloned()
             && !std::mem::replace(&mut end.sent_close, true)
         {
+            end.answered = true;
             self.peer(id).lane.push_back(frame);
         }
     }

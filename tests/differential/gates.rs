@@ -1,6 +1,6 @@
 //! What a constructor may wait for behind its gate, and what comes meanwhile.
 
-use super::world::{Area, Script, Told, World};
+use crate::world::{Area, Script, Told, World};
 
 pub(crate) struct Gates;
 

@@ -1,6 +1,6 @@
 //! Clients of a worker: how their sockets open, what they are told, how they end.
 
-use super::world::{Area, Peer, Script, Told, World};
+use crate::world::{Area, Peer, Script, Told, World};
 
 pub(crate) struct Clients;
 

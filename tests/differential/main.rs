@@ -5,6 +5,16 @@
 //! worker's, which they only ask to run. Where the two are known to differ the script says why, and fails as soon as they
 //! agree.
 
+include!(concat!(env!("OUT_DIR"), "/scripts.rs"));
+
+#[path = "../conformance/support/mod.rs"]
+#[expect(
+    dead_code,
+    unused_imports,
+    reason = "the tools of the conformance tests, of which these need some"
+)]
+mod support;
+
 mod alarms;
 mod clients;
 mod gates;
@@ -18,7 +28,8 @@ mod world;
 use self::real::Real;
 use self::world::{Area, Told};
 
-/// Run the scripts of an area in both worlds, and compare.
+/// Run the scripts of an area in both worlds, and compare. `--show-output` shows the differences that are known.
+#[expect(clippy::print_stdout, reason = "for whoever asks to see it")]
 async fn compare<A: Area>() {
     let real = Real::start().await;
     let mut wrong = Vec::new();
@@ -31,7 +42,8 @@ async fn compare<A: Area>() {
         match (difference, script.differs) {
             (Some(difference), None) => wrong.push(format!("{name}: {difference}")),
             (None, Some(why)) => wrong.push(format!("{name} does not differ any more: {why}")),
-            (Some(_), Some(_)) | (None, None) => {}
+            (Some(difference), Some(why)) => println!("{name}: {why}: {difference}"),
+            (None, None) => {}
         }
     }
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));

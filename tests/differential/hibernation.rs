@@ -1,7 +1,7 @@
 //! What hibernation takes and leaves, and what keeps an object from it.
 
-use super::stage::{ends, join};
-use super::world::{Area, Peer, Script, Told, World};
+use crate::stage::{ends, join};
+use crate::world::{Area, Peer, Script, Told, World};
 
 pub(crate) struct Hibernation;
 
@@ -112,11 +112,11 @@ async fn auto_response_alone<W: World>(world: &W, name: &str, told: &mut Told) {
 async fn event_timeout<W: World>(world: &W, name: &str, told: &mut Told) {
     let object = format!("/stage/{name}");
     let mut ada = join(world, &object, "").await;
-    told.answer(world.get(&format!("{object}/timeout/20")).await);
+    told.answer(world.get(&format!("{object}/timeout/300")).await);
     told.line(world.rest(name).await);
     ada.send("sleep 10000").await;
     told.line(ada.ask("sleep 1").await);
-    world.pause(40).await;
+    world.pause(400).await;
     told.line(world.rest(name).await);
     told.line(ada.ask("count").await);
 }

@@ -4,7 +4,7 @@ use pairway::{Method, Request, WebSocket, sleep, testing};
 use scripts::{Brittle, Gated, Stage, serve};
 use std::time::Duration;
 
-use super::world::{Area, Peer, Told, World};
+use crate::world::{Area, Peer, Told, World};
 
 /// Where the other server is.
 const OUTSIDE: &str = "outside.test/outside";

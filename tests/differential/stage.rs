@@ -1,6 +1,6 @@
 //! Sockets that an object has accepted, and their clients.
 
-use super::world::{Area, Peer, Script, Told, World};
+use crate::world::{Area, Peer, Script, Told, World};
 
 pub(crate) struct Stage;
 
@@ -70,7 +70,9 @@ async fn welcome<W: World>(world: &W, object: &str, told: &mut Told) {
 async fn tags<W: World>(world: &W, object: &str, told: &mut Told) {
     let mut ada = join(world, object, "tag=a&tag=b&tag=a&tag=").await;
     let long = format!("tag {}", "x".repeat(257));
-    for question in ["tags", "tag c", "tag c", "untag a", "untag a", "tags", &long] {
+    for question in [
+        "tags", "tag c", "tag c", "untag a", "untag a", "tags", &long,
+    ] {
         told.line(ada.ask(question).await);
     }
     for number in 0..8 {
@@ -146,10 +148,10 @@ async fn aborts<W: World>(world: &W, object: &str, told: &mut Told) {
 
 async fn overlaps<W: World>(world: &W, object: &str, told: &mut Told) {
     let mut ada = join(world, object, "").await;
-    ada.send("sleep 30").await;
+    ada.send("sleep 500").await;
     told.line(ada.ask("count").await);
     told.line(ada.next().await);
-    ada.send("sleep 30").await;
+    ada.send("sleep 500").await;
     ada.send("sleep 5").await;
     told.line(ada.next().await);
     told.line(ada.next().await);
@@ -157,11 +159,11 @@ async fn overlaps<W: World>(world: &W, object: &str, told: &mut Told) {
 }
 
 async fn event_timeout<W: World>(world: &W, object: &str, told: &mut Told) {
-    told.answer(world.get(&format!("{object}/timeout/20")).await);
+    told.answer(world.get(&format!("{object}/timeout/300")).await);
     let mut ada = join(world, object, "").await;
-    ada.send("sleep 1000").await;
+    ada.send("sleep 600").await;
     told.line(ada.ask("sleep 1").await);
-    world.pause(60).await;
+    world.pause(800).await;
     told.line(ada.ask("count").await);
 }
 

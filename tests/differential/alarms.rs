@@ -1,6 +1,6 @@
 //! Alarms: when they go off, and what their handlers see.
 
-use super::world::{Area, Script, Told, World};
+use crate::world::{Area, Script, Told, World};
 
 pub(crate) struct Alarms;
 
@@ -15,7 +15,8 @@ impl Area for Alarms {
         Script::sleepy("wakes"),
         Script::sleepy("seen-by-the-constructor")
             .differs("the host hides the alarm from the constructor that it wakes"),
-        Script::sleepy("named").differs("the host forgets the name of an object that has hibernated"),
+        Script::sleepy("named")
+            .differs("the host forgets the name of an object that has hibernated"),
     ];
 
     async fn run<W: World>(world: &W, script: &str, told: &mut Told) {
@@ -47,9 +48,9 @@ impl Area for Alarms {
                 told.answer(get("has-alarm").await);
             }
             "deleted" => {
-                told.answer(get("alarm/20").await);
+                told.answer(get("alarm/1000").await);
                 told.answer(get("no-alarm").await);
-                world.pause(60).await;
+                world.pause(1100).await;
                 told.answer(get("get/alarms").await);
             }
             "again" => {
@@ -66,10 +67,10 @@ impl Area for Alarms {
                 told.answer(get("has-alarm").await);
             }
             _ => {
-                told.answer(get("alarm/1000").await);
+                told.answer(get("alarm/1500").await);
                 told.line(world.rest(&name).await);
                 // Whoever asks before it is due wakes the object in its place.
-                world.pause(1500).await;
+                world.pause(2000).await;
                 let key = match script {
                     "wakes" => "alarms",
                     "named" => "named",

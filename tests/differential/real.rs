@@ -5,9 +5,9 @@ use std::time::Duration;
 use pairway_host::{Config, DurableObject};
 use tokio_tungstenite::tungstenite::Message;
 
-use super::world::{Area, Peer, Script, Told, World};
 use crate::SCRIPTS;
 use crate::support::{Client, Host, get, to_loopback, within};
+use crate::world::{Area, Peer, Script, Told, World};
 
 /// Looks at an object that is awake and held, until it is clear that it stays so: it would have hibernated several times.
 const LOOKS: u32 = 40;
@@ -76,7 +76,11 @@ impl World for Host {
         (answer.status, answer.text().to_owned())
     }
 
-    async fn open_with(&self, path: &str, protocols: Option<&'static str>) -> Result<Connected, u16> {
+    async fn open_with(
+        &self,
+        path: &str,
+        protocols: Option<&'static str>,
+    ) -> Result<Connected, u16> {
         let client = Client::try_connect(self.address, path, protocols).await?;
         Ok(Connected {
             client,
@@ -94,7 +98,11 @@ impl World for Host {
                 else {
                     return "sleeps";
                 };
-                looks = if status.holds.is_empty() { 0 } else { looks + 1 };
+                looks = if status.holds.is_empty() {
+                    0
+                } else {
+                    looks + 1
+                };
                 if looks == LOOKS {
                     return "is held";
                 }

@@ -8,7 +8,11 @@ pub(crate) trait World {
     async fn get(&self, path: &str) -> (u16, String);
 
     /// Open a socket, with these subprotocols to choose from; or the status in place of a 101.
-    async fn open_with(&self, path: &str, protocols: Option<&'static str>) -> Result<Self::Peer, u16>;
+    async fn open_with(
+        &self,
+        path: &str,
+        protocols: Option<&'static str>,
+    ) -> Result<Self::Peer, u16>;
 
     /// Let the object of this name hibernate. Whether it does, or something holds it.
     async fn rest(&self, object: &str) -> &'static str;
@@ -26,12 +30,12 @@ pub(crate) trait World {
     /// Ask until the answer is as it should be, or it is clear that it will not be.
     async fn until(&self, path: &str, holds: impl Fn(&str) -> bool) -> String {
         let mut body = String::new();
-        for _ in 0..1000 {
+        for times in 0..1000 {
             body = self.get(path).await.1;
             if holds(&body) {
                 break;
             }
-            self.pause(5).await;
+            self.pause(if times < 200 { 5 } else { 25 }).await;
         }
         body
     }
