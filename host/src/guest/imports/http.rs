@@ -62,10 +62,13 @@ impl Host for GuestState {
         Ok(Ok(()))
     }
 
-    fn fail(&mut self, request: u64, why: String) -> wasmtime::Result<Result<(), WitError>> {
+    fn fail(&mut self, request: u64, mut why: String) -> wasmtime::Result<Result<(), WitError>> {
         let Some(asked) = self.requests.remove(&request) else {
             return Ok(Err(WitError::UnknownRequest(request)));
         };
+        let most = usize::try_from(self.host.limits.failure_bytes).unwrap_or(usize::MAX);
+        why.truncate(why.floor_char_boundary(most));
+        why.shrink_to_fit();
         self.effects.staged.push(Staged::Respond {
             request,
             reply: asked.reply,
