@@ -1,5 +1,6 @@
 //! Owns [`Kv`]: values by their keys, and the alarm, as plain functions.
 
+use super::entries::entries;
 use super::json;
 use super::options::{ListOptions, ScheduledTime};
 use crate::error::Result;
@@ -84,7 +85,7 @@ impl Kv {
     ///
     /// As [`Storage::put_multiple`](super::Storage::put_multiple).
     pub fn put_multiple<T: Serialize + ?Sized>(&self, values: &T) -> Result<()> {
-        let entries = json::entries(values)?;
+        let entries = entries(values)?;
         let entries: Vec<(&str, &[u8])> = entries
             .iter()
             .map(|(key, value)| (key.as_str(), value.as_slice()))

@@ -1,6 +1,7 @@
 //! Owns [`Storage`]: an object's storage with the names of workers-rs. What it does is in `kv`, its faces are here and
 //! there: the host answers within the turn, so that nothing here waits for anything.
 
+mod entries;
 pub(crate) mod json;
 mod kv;
 mod options;

@@ -1,8 +1,9 @@
 //! Owns the ends of all pairs, each with the lane of what has arrived for it. Pure: things are told, and collected as
 //! events between turns; so what a turn sends leaves when it is over. What only hibernatable ends have is in `durable`, what
-//! only outbound ones have in `outbound`.
+//! only outbound ones have in `outbound`, whom they hold in `hold`.
 
 mod durable;
+mod hold;
 mod outbound;
 
 use super::super::{Event, Payload};
@@ -120,33 +121,6 @@ impl Ends {
             end.holder = Owner::now();
         }
         Ok(())
-    }
-
-    /// Whether anything can still come to a standard socket of theirs: it is not over, and its other end is not theirs, too.
-    pub(super) fn has_standard_sockets(&self, object: Object) -> bool {
-        let mut standard = self.standard(object);
-        standard.any(|(_, end)| {
-            let is_over = end.broken.is_some() || (end.sent_close && end.got_close);
-            !is_over && (end.is_connecting || !self.is_with(object, end.peer))
-        })
-    }
-
-    /// The standard sockets that an object has accepted.
-    fn standard(&self, object: Object) -> impl Iterator<Item = (u64, &End)> {
-        let ends = self.ends.iter().map(|(id, end)| (*id, end));
-        ends.filter(move |(_, end)| {
-            end.accepted && end.owner.is_none() && end.holder == object.owner()
-        })
-    }
-
-    fn is_with(&self, object: Object, id: u64) -> bool {
-        self.ends.get(&id).is_some_and(|end| {
-            if end.accepted {
-                end.owner == Some(object) || end.holder == object.owner()
-            } else {
-                end.maker == object.owner() && !end.left && !end.handed
-            }
-        })
     }
 
     pub(super) fn send(&mut self, id: u64, payload: Payload<'_>) -> Result<()> {
