@@ -1,9 +1,11 @@
 //! Owns the ends of all pairs, each with the lane of what has arrived for it. Pure: things are told, and collected as
 //! events between turns; so what a turn sends leaves when it is over. What only hibernatable ends have is in `durable`, what
-//! only outbound ones have in `outbound`, whom they hold in `hold`.
+//! only outbound ones have in `outbound`, whom they hold in `hold`, how
+//! they leave in `leave`.
 
 mod durable;
 mod hold;
+mod leave;
 mod outbound;
 
 use super::super::{Event, Payload};
@@ -45,8 +47,8 @@ enum Broken {
 #[derive(Default)]
 struct End {
     peer: u64,
-    /// Whose code made it, and whose accepted it.
     maker: Owner,
+    /// Whose code has accepted it.
     holder: Owner,
     accepted: bool,
     half_open: bool,
@@ -57,7 +59,7 @@ struct End {
     paused: bool,
     sent_close: bool,
     got_close: bool,
-    /// The peer's Close was answered before anybody has accepted this end: it is closed, and has not been told.
+    /// The peer's Close was answered before this end is accepted: it is closed, and has not been told.
     answered: bool,
     broken: Option<Broken>,
     lane: VecDeque<Item>,
@@ -90,10 +92,9 @@ pub(super) struct Ends {
 impl Ends {
     pub(super) fn add_pair(&mut self, first: u64, second: u64) {
         for (id, peer) in [(first, second), (second, first)] {
-            let maker = Owner::now();
             let end = End {
                 peer,
-                maker,
+                maker: Owner::now(),
                 ..End::default()
             };
             self.ends.insert(id, end);
@@ -259,28 +260,6 @@ impl Ends {
 
     pub(super) fn request(&mut self, id: u64) -> Option<UpgradeRequest> {
         self.end(id).request.clone()
-    }
-
-    /// Whether an end can leave in a response.
-    pub(super) fn check_leave(&mut self, id: u64) -> Result<()> {
-        let peer = self.peer(id);
-        let peer_is_used = peer.left || peer.handed;
-        let end = self.end(id);
-        if end.accepted {
-            Err(Error::AlreadyAccepted)
-        } else if end.left || peer_is_used {
-            Err(Error::AlreadyUsed)
-        } else {
-            Ok(())
-        }
-    }
-
-    /// An end leaves in a response: for good, or to be accepted or sent on. The other end remembers the request.
-    pub(super) fn leave(&mut self, id: u64, for_good: bool, request: &UpgradeRequest) {
-        let end = self.end(id);
-        end.handed = true;
-        end.left |= for_good;
-        self.peer(id).request.get_or_insert_with(|| request.clone());
     }
 
     /// What has happened since, as events, in order for each end. Whether something was answered, and may have
