@@ -142,7 +142,13 @@ impl Instance {
         match event {
             Event::Fetch(id, _) => fail(id, &why),
             Event::Alarm(_) => self.state.call().alarm_handled(false),
-            _ => {}
+            Event::Start(_)
+            | Event::Open(_)
+            | Event::Message(..)
+            | Event::Close(..)
+            | Event::Error(..)
+            | Event::Drain(_)
+            | Event::Completed(..) => {}
         }
         if let Err(error) = self.state.abort(why) {
             log::error("the object is not reset", &error);

@@ -15,7 +15,9 @@ const FAULT: u16 = 1011;
 thread_local! {
     /// Whether somebody waits to see how the task ends that runs.
     static IS_WATCHED: Cell<bool> = const { Cell::new(false) };
-    /// The sockets that it has let go of since it was polled.
+    /// Whether it has let go of sockets since it was polled. Most have not, and this is all that is looked at for each message.
+    static HAS_LEFT: Cell<bool> = const { Cell::new(false) };
+    /// Of which.
     static LEFT: RefCell<Vec<u64>> = const { RefCell::new(Vec::new()) };
 }
 
@@ -48,17 +50,13 @@ pub(crate) async fn watch<T>(future: impl Future<Output = T>, is_fault: fn(&T) -
 }
 
 fn close_left(code: u16) {
-    if LEFT.with_borrow(Vec::is_empty) {
+    if !HAS_LEFT.replace(false) {
         return;
     }
     for id in LEFT.take() {
-        close(id, code);
-    }
-}
-
-fn close(id: u64, code: u16) {
-    if let Some(socket) = sys::socket(id) {
-        let _ended_already = socket.close(Some(code), None);
+        if let Some(socket) = sys::socket(id) {
+            let _ended_already = socket.close(Some(code), None);
+        }
     }
 }
 
@@ -66,6 +64,7 @@ fn close(id: u64, code: u16) {
 pub(crate) fn leave(id: u64, socket: &sys::Socket) {
     // Gone only while the thread ends, and then there is no host either.
     if IS_WATCHED.try_with(Cell::get).unwrap_or(false) {
+        HAS_LEFT.set(true);
         LEFT.with_borrow_mut(|left| left.push(id));
     } else {
         let _ended_already = socket.close(Some(GOING_AWAY), None);
@@ -76,5 +75,6 @@ pub(crate) fn leave(id: u64, socket: &sys::Socket) {
 #[cfg(not(target_family = "wasm"))]
 pub(crate) fn clear() {
     IS_WATCHED.set(false);
+    HAS_LEFT.set(false);
     LEFT.take();
 }

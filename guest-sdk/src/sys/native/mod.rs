@@ -1,5 +1,6 @@
 //! Owns the host that tests run against: in memory, on one thread, with time of its own. It keeps the contracts of
-//! `wit/README.md` for what the SDK offers; what an instance costs, and when it ends, it does not know.
+//! `wit/README.md` for what the SDK offers; what an instance costs, and when it ends, it does not know. `tests/differential`
+//! holds it against the real one.
 
 mod ends;
 mod objects;
