@@ -8,6 +8,8 @@ use anyhow::{Context, Result, bail, ensure};
 use serde_json::Value;
 
 const TARGET: &str = "wasm32-wasip2";
+/// The worker of the differential suite, which is a test binary of its own.
+const SCRIPTS: &str = "const SCRIPTS:";
 
 fn main() -> Result<()> {
     let tests = PathBuf::from(env::var("CARGO_MANIFEST_DIR")?);
@@ -20,17 +22,20 @@ fn main() -> Result<()> {
     }
     ensure_target_installed()?;
     let artifacts = build(root, &workers(root)?, &out.join("guests"))?;
-    let mut constants: Vec<String> = artifacts
+    let (mut scripts, mut guests): (Vec<String>, Vec<String>) = artifacts
         .iter()
         .filter_map(|artifact| constant(artifact, root))
-        .collect();
-    constants.sort();
-    ensure!(
-        !constants.is_empty(),
-        "the build of the guests made no component"
-    );
-    // Private, and included by the test binary: a guest that no test runs is a compiler warning there.
-    fs::write(out.join("guests.rs"), constants.concat())?;
+        .partition(|constant| constant.starts_with(SCRIPTS));
+    guests.sort();
+    scripts.sort();
+    // Private, and included by the test binaries: a guest that no test runs is a compiler warning there.
+    for (name, constants) in [("guests.rs", guests), ("scripts.rs", scripts)] {
+        ensure!(
+            !constants.is_empty(),
+            "the build of the guests made no component for {name}"
+        );
+        fs::write(out.join(name), constants.concat())?;
+    }
     Ok(())
 }
 

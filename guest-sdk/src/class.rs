@@ -4,13 +4,16 @@
 use crate::instance::Instance;
 use crate::namespace::ObjectId;
 use crate::object::DurableObject;
-use crate::sys::{self, Event};
+use crate::sys;
+#[cfg(target_family = "wasm")]
+use crate::sys::Event;
 use std::cell::RefCell;
 
 #[derive(Clone, Copy)]
 pub(crate) struct Class {
     name: &'static str,
     pub(crate) begin: fn(sys::Object, ObjectId) -> Instance,
+    #[cfg(target_family = "wasm")]
     pub(crate) turn: fn(&Instance, &mut dyn Iterator<Item = Event>),
 }
 
@@ -23,6 +26,7 @@ impl Class {
         Self {
             name: T::NAME,
             begin: Instance::new::<T>,
+            #[cfg(target_family = "wasm")]
             turn: Instance::turn,
         }
     }

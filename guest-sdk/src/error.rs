@@ -84,6 +84,8 @@ pub enum Error {
     SocketFailed(String),
     /// The request is no WebSocket upgrade. As a response: 426.
     UpgradeRequired(&'static str),
+    /// A request for a WebSocket was answered with this status, and not with 101.
+    NotUpgraded(u16),
     /// Not a header name, or not a header value. The text is the name.
     InvalidHeader(String),
     /// The environment has no variable of this name.
@@ -154,6 +156,7 @@ impl fmt::Display for Error {
             Self::Other(message) | Self::RustError(message) => ("", message),
             Self::SocketFailed(message) => ("the socket failed: ", message),
             Self::UpgradeRequired(why) => ("WebSocket upgrade required: ", why),
+            Self::NotUpgraded(status) => ("no WebSocket; the answer is ", status),
             Self::InvalidHeader(name) => ("invalid header: ", name),
             Self::MissingVariable(name) => ("no such variable: ", name),
             Self::Json(message) => ("JSON: ", message),

@@ -1,7 +1,10 @@
 //! Owns a live durable object: hands its events to its handlers, one at a time, and holds them back while the gate is
 //! closed.
 
+use crate::answer::fail;
 use crate::env::Env;
+use crate::error::{Error, Result};
+use crate::log;
 use crate::namespace::ObjectId;
 use crate::object::{DurableObject, Handlers};
 use crate::operation;
@@ -17,7 +20,8 @@ use std::rc::Rc;
 pub(crate) struct Instance {
     host: sys::Object,
     state: State,
-    object: Rc<dyn Handlers>,
+    /// Or why it could not be made.
+    object: Result<Rc<dyn Handlers>>,
     /// What came while the gate was closed, in order. Empty while it is open.
     held: RefCell<VecDeque<Event>>,
     /// Where handlers of messages run.
@@ -28,8 +32,12 @@ impl Instance {
     /// The object starts, or wakes.
     pub(crate) fn new<T: DurableObject>(host: sys::Object, id: ObjectId) -> Self {
         let state = State::new(host, id);
+        let object = T::try_new(state.clone(), Env::new());
+        if let Err(error) = &object {
+            log::error("the object could not be made", error);
+        }
         Self {
-            object: Rc::new(T::new(state.clone(), Env::new())),
+            object: object.map(|object| Rc::new(object) as Rc<dyn Handlers>),
             host,
             state,
             held: RefCell::default(),
@@ -70,35 +78,39 @@ impl Instance {
         if self.state.is_aborted() {
             return;
         }
+        let object = match &self.object {
+            Ok(object) => Rc::clone(object),
+            Err(error) => return self.refuse(event, error),
+        };
         match event {
             Event::Message(id, message) => match socket::durable(id, self.host) {
                 Some(socket) => {
                     let call = self.state.call();
-                    self.object().message(call, socket, message, &self.nest);
+                    object.message(call, socket, message, &self.nest);
                 }
                 None => socket::on_message(id, message),
             },
             Event::Close(id, event) => match socket::durable(id, self.host) {
                 Some(socket) => {
                     let call = self.state.call();
-                    task::run_now(self.object().close(call, socket, event));
+                    task::run_now(object.close(call, socket, event));
                 }
                 None => socket::on_close(id, event),
             },
             Event::Error(id, why) => match socket::durable(id, self.host) {
                 Some(socket) => {
                     let call = self.state.call();
-                    task::run_now(self.object().error(call, socket, why));
+                    task::run_now(object.error(call, socket, why));
                 }
                 None => socket::on_error(id, why),
             },
             Event::Fetch(id, request) => {
                 let call = self.state.call();
-                task::run_now(self.object().fetch(call, id, request));
+                task::run_now(object.fetch(call, id, request));
             }
             Event::Alarm(due) => {
                 let call = self.state.call();
-                task::run_now(self.object().alarm(call, due));
+                task::run_now(object.alarm(call, due));
             }
             Event::Drain(id) => socket::on_drain(id),
             Event::Completed(token, outcome) => completed(token, outcome),
@@ -120,8 +132,27 @@ impl Instance {
         self.state.is_idle() && self.held.borrow().is_empty()
     }
 
-    fn object(&self) -> Rc<dyn Handlers> {
-        Rc::clone(&self.object)
+    /// The object could not be made: who asks is told why, and the next to ask meets another.
+    #[cold]
+    fn refuse(&self, event: Event, error: &Error) {
+        if let Event::Completed(token, outcome) = event {
+            return completed(token, outcome);
+        }
+        let why = format!("the object could not be made: {error}");
+        match event {
+            Event::Fetch(id, _) => fail(id, &why),
+            Event::Alarm(_) => self.state.call().alarm_handled(false),
+            Event::Start(_)
+            | Event::Open(_)
+            | Event::Message(..)
+            | Event::Close(..)
+            | Event::Error(..)
+            | Event::Drain(_)
+            | Event::Completed(..) => {}
+        }
+        if let Err(error) = self.state.abort(why) {
+            log::error("the object is not reset", &error);
+        }
     }
 }
 

@@ -22,9 +22,12 @@ mod namespace;
 mod object;
 mod operation;
 mod outbound;
+mod outgoing;
+mod parting;
 mod request;
 mod response;
 mod socket;
+mod spawn;
 mod state;
 mod storage;
 mod sys;
@@ -45,6 +48,7 @@ pub use message::Message;
 pub use namespace::{ObjectId, ObjectNamespace, Stub};
 pub use object::{AlarmInfo, DurableObject};
 pub use outbound::{Fetch, fetch};
+pub use outgoing::Outgoing;
 pub use pairway_macros::{durable_object, event};
 pub use request::{Method, Request};
 pub use response::{IntoResponse, Response};
@@ -52,14 +56,13 @@ pub use socket::{
     AcceptOptions, Connect, ConnectDurable, EventStream, KeepAlive, WebSocket, WebSocketEnd,
     WebSocketPair, WebSocketReceiver, WebSocketSender, WebsocketEvent,
 };
-pub use state::{
-    Accept, BlockConcurrency, Broadcast, Outgoing, State, WebSocketRequestResponsePair,
-};
+pub use spawn::spawn;
+pub use state::{Accept, BlockConcurrency, Broadcast, State, WebSocketRequestResponsePair};
 pub use storage::{
     Kv, ListOptions, ScheduledTime, SqlCursor, SqlIterator, SqlParams, SqlStorage, Storage,
     Transaction,
 };
-pub use task::{spawn, spawn_local};
+pub use task::spawn_local;
 pub use time::{Delay, Interval, Sleep, interval, sleep, timeout};
 pub use upgrade::WebSocketUpgrade;
 pub use url::Url;

@@ -145,7 +145,8 @@ impl Stub {
     ///
     /// # Errors
     ///
-    /// What the host says of an object that cannot be reached. An object whose handler fails answers, with a 500.
+    /// [`Error::Other`] with what was wrong, if the object's handler fails or panics, or the object is reset;
+    /// [`Error::Overloaded`] if there is no instance to be had.
     pub async fn fetch_with_request(&self, request: Request) -> Result<Response> {
         let namespace = self.id.namespace.as_deref().unwrap_or_default();
         let token = sys::fetch_object(namespace, &self.id.hex, &request)?;

@@ -1,12 +1,13 @@
 //! Owns what a durable object is to its author: [`DurableObject`], and its handlers without its class. Knows nothing of
 //! when a handler is called.
 
-use crate::answer::answer;
+use crate::answer::answer_caller;
 use crate::close::CloseEvent;
 use crate::env::Env;
 use crate::error::{Error, Result};
 use crate::log;
 use crate::message::Message;
+use crate::parting;
 use crate::request::Request;
 use crate::response::Response;
 use crate::socket::{Over, WebSocket};
@@ -15,6 +16,7 @@ use crate::sys::Due;
 use crate::task::{LocalFuture, Nest, run_now_in};
 use std::cell::RefCell;
 use std::future::ready;
+use std::marker::PhantomData;
 use std::rc::Rc;
 use std::time::{Duration, SystemTime};
 
@@ -31,9 +33,41 @@ pub trait DurableObject: DurableObjectClass + Sized + 'static {
     ///
     /// Storage answers here as everywhere ([`Storage::kv`](crate::Storage::kv)); what takes longer goes into
     /// [`State::block_concurrency_while`].
-    fn new(state: State, env: Env) -> Self;
+    ///
+    /// One of `new` and [`try_new`](Self::try_new) is to be written.
+    #[expect(unused_variables, reason = "named for those who implement it")]
+    fn new(state: State, env: Env) -> Self {
+        let () = Missing::<Self>::CONSTRUCTOR;
+        unreachable!()
+    }
 
-    /// A request, from [`Stub::fetch_with_request`](crate::Stub::fetch_with_request). An error is a 500 for its sender.
+    /// [`new`](Self::new) where that can fail. Then what woke the object fails with the error, and the object is reset, as by
+    /// [`State::abort`]: its sockets end without a Close, and the next request makes it anew.
+    ///
+    /// ```
+    /// # use pairway::*;
+    /// #[durable_object]
+    /// struct Board {
+    ///     lines: Vec<String>,
+    /// }
+    ///
+    /// impl DurableObject for Board {
+    ///     fn try_new(state: State, _env: Env) -> Result<Self> {
+    ///         let lines = state.storage().kv().get("lines")?;
+    ///         Ok(Self { lines: lines.ok_or("there is no such board")? })
+    ///     }
+    /// }
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// What the object's author says.
+    fn try_new(state: State, env: Env) -> Result<Self> {
+        Ok(Self::new(state, env))
+    }
+
+    /// A request, from [`Stub::fetch_with_request`](crate::Stub::fetch_with_request). If this returns an error, so does that,
+    /// with the same text. [`Error::UpgradeRequired`] is a response, a 426, as in a worker, and [`Error::Overloaded`] a 503.
     #[expect(unused_variables, reason = "named for those who implement it")]
     fn fetch(&self, req: Request) -> impl Future<Output = Result<Response>> {
         ready(Response::error("this object takes no requests", 404))
@@ -70,6 +104,13 @@ pub trait DurableObject: DurableObjectClass + Sized + 'static {
     fn websocket_error(&self, ws: WebSocket, error: Error) -> impl Future<Output = Result<()>> {
         ready(Ok(()))
     }
+}
+
+/// What no class is without. Looked at when the code of a class is generated.
+struct Missing<T>(PhantomData<T>);
+
+impl<T> Missing<T> {
+    const CONSTRUCTOR: () = panic!("a durable object has `new`, or `try_new` if that can fail");
 }
 
 /// Made by `#[durable_object]`: the struct is known to the worker as a class.
@@ -128,13 +169,15 @@ impl<T: DurableObject> Handlers for T {
     fn fetch(self: Rc<Self>, call: Call, id: u64, request: Request) -> LocalFuture<()> {
         Box::pin(async move {
             let _running = call;
-            answer(id, DurableObject::fetch(&*self, request).await);
+            let handler = DurableObject::fetch(&*self, request);
+            answer_caller(id, parting::watch(handler, Result::is_err).await);
         })
     }
 
     fn alarm(self: Rc<Self>, call: Call, due: Due) -> LocalFuture<()> {
         Box::pin(async move {
-            let result = DurableObject::alarm(&*self, due.into()).await;
+            let handler = DurableObject::alarm(&*self, due.into());
+            let result = parting::watch(handler, Result::is_err).await;
             if let Err(error) = &result {
                 log::error("the alarm handler failed", error);
             }

@@ -3,6 +3,8 @@
 
 use crate::error::Result;
 use crate::sys;
+#[cfg(not(target_family = "wasm"))]
+use crate::task::Owner;
 use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::pin::Pin;
@@ -16,6 +18,9 @@ enum Slot {
 
 thread_local! {
     static OPERATIONS: RefCell<BTreeMap<u64, Slot>> = const { RefCell::new(BTreeMap::new()) };
+    /// Whose each is, in a test.
+    #[cfg(not(target_family = "wasm"))]
+    static OWNERS: RefCell<BTreeMap<u64, Owner>> = const { RefCell::new(BTreeMap::new()) };
 }
 
 /// A request that waits for its response. Dropping it cancels it.
@@ -26,6 +31,8 @@ impl Operation {
     /// Wait for what `completed` says of this token.
     pub(crate) fn new(token: u64) -> Self {
         OPERATIONS.with_borrow_mut(|operations| operations.insert(token, Slot::Waiting(None)));
+        #[cfg(not(target_family = "wasm"))]
+        OWNERS.with_borrow_mut(|owners| owners.insert(token, Owner::now()));
         Self(token)
     }
 }
@@ -69,9 +76,23 @@ pub(crate) fn on_completed(token: u64, outcome: Result<sys::Response>) {
     }
 }
 
+/// Whether an operation of theirs is under way.
+#[cfg(not(target_family = "wasm"))]
+pub(crate) fn is_under_way(of: Owner) -> bool {
+    OPERATIONS.with_borrow(|operations| {
+        OWNERS.with_borrow(|owners| {
+            let mut waiting = operations
+                .iter()
+                .filter(|(_, slot)| matches!(slot, Slot::Waiting(_)));
+            waiting.any(|(token, _)| owners.get(token) == Some(&of))
+        })
+    })
+}
+
 /// Forget every operation, as the end of an instance does.
 #[cfg(not(target_family = "wasm"))]
 pub(crate) fn clear() {
     // Outside the borrow: the socket of a response calls the host.
     drop(OPERATIONS.take());
+    OWNERS.take();
 }

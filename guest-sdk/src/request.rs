@@ -140,6 +140,13 @@ impl Request {
         Ok(self)
     }
 
+    /// The same request with these headers in place of its own.
+    #[must_use]
+    pub fn with_headers(mut self, headers: Headers) -> Self {
+        self.headers = headers;
+        self
+    }
+
     /// The same request with this body.
     #[must_use]
     pub fn with_body(mut self, body: impl Into<Vec<u8>>) -> Self {
@@ -182,6 +189,16 @@ impl Request {
         url.query_pairs()
             .find(|pair| pair.0 == name)
             .map(|pair| pair.1.into_owned())
+    }
+
+    /// All parameters of that name in the query, in order, decoded.
+    #[must_use]
+    pub fn query_all(&self, name: &str) -> Vec<String> {
+        let query = Parts::of(&self.uri).query.unwrap_or_default();
+        pairs(query)
+            .filter(|pair| pair.0 == name)
+            .map(|pair| pair.1.into_owned())
+            .collect()
     }
 
     /// The headers. Nothing is left out: `upgrade`, `connection`, `host` and `sec-websocket-*` are there.
@@ -276,6 +293,26 @@ mod tests {
         assert_eq!(request.query("a").as_deref(), Some("1"));
         assert_eq!(request.query("b").as_deref(), Some(""));
         assert_eq!(request.query("c"), None);
+        assert_eq!(request.query_all("a"), ["1", "2"]);
+        assert_eq!(request.query_all("b"), [""]);
+        assert_eq!(request.query_all("c"), [""; 0]);
+        assert_eq!(
+            Request::new("http://h/p", Method::Get).query_all("a"),
+            [""; 0]
+        );
+    }
+
+    #[test]
+    fn a_copy_is_changed_by_itself() {
+        let request = Request::new("http://h/", Method::Post).with_body("x");
+        let mut headers = Headers::new();
+        headers.set("a", "1").unwrap();
+        let copy = request.clone().with_headers(headers);
+        assert_eq!(
+            (copy.headers().get("a").as_deref(), copy.body()),
+            (Some("1"), &b"x"[..])
+        );
+        assert_eq!(request.headers().get("a"), None);
     }
 
     #[test]

@@ -3,9 +3,10 @@
 //! No borrow is held while a task is polled or dropped, since both run the worker's code, which may spawn and wake.
 
 mod nest;
+mod owner;
 
 pub(crate) use self::nest::{Nest, run_now_in};
-use crate::error::Result;
+pub(crate) use self::owner::Owner;
 use std::cell::RefCell;
 use std::collections::VecDeque;
 use std::pin::Pin;
@@ -20,6 +21,7 @@ pub(crate) type LocalFuture<T> = Pin<Box<dyn Future<Output = T>>>;
 struct Task {
     future: LocalFuture<()>,
     place: Place,
+    owner: Owner,
 }
 
 /// A slot, and the waker for whoever is in it.
@@ -107,7 +109,12 @@ impl Executor {
         place.handle.woken.store(true, Relaxed);
         self.ready
             .push_back((place.handle.slot, place.handle.generation));
-        self.put_back(Task { future, place });
+        let owner = Owner::now();
+        self.put_back(Task {
+            future,
+            place,
+            owner,
+        });
     }
 
     /// The next task that was woken, out of its slot.
@@ -139,19 +146,7 @@ impl Executor {
     }
 }
 
-/// Run this future on its own, beside the handler that starts it, which need not wait for it. If it ends in an error
-/// the error is logged.
-///
-/// The future is first polled when the code that spawns it awaits or returns.
-pub fn spawn(future: impl Future<Output = Result<()>> + 'static) {
-    spawn_local(async move {
-        if let Err(error) = future.await {
-            crate::log::error("a task failed", &error);
-        }
-    });
-}
-
-/// [`spawn`] for a future that cannot fail.
+/// [`spawn`](crate::spawn) for a future that cannot fail.
 pub fn spawn_local(future: impl Future<Output = ()> + 'static) {
     spawn_boxed(Box::pin(future));
 }
@@ -163,7 +158,12 @@ fn spawn_boxed(future: LocalFuture<()>) {
 /// Poll this future at once, before the tasks that wait for their turn. It becomes a task only if it is not ready.
 pub(crate) fn run_now(future: LocalFuture<()>) {
     let place = EXECUTOR.with_borrow_mut(Executor::place);
-    poll(Task { future, place });
+    let owner = Owner::now();
+    poll(Task {
+        future,
+        place,
+        owner,
+    });
 }
 
 /// Poll the woken tasks until none is.
@@ -177,10 +177,10 @@ pub(crate) fn run_until_idle() {
 
 fn poll(mut task: Task) {
     let mut cx = Context::from_waker(&task.place.waker);
-    match task.future.as_mut().poll(&mut cx) {
+    match task.owner.act(|| task.future.as_mut().poll(&mut cx)) {
         Poll::Pending => EXECUTOR.with_borrow_mut(|executor| executor.put_back(task)),
         Poll::Ready(()) => {
-            let Task { future, place } = task;
+            let Task { future, place, .. } = task;
             drop(future);
             EXECUTOR.with_borrow_mut(|executor| executor.release(place));
         }
@@ -196,6 +196,21 @@ pub(crate) fn clear() {
         if executor.slots.iter().all(|slot| slot.1.is_none()) {
             return;
         }
+    }
+}
+
+/// End the tasks of one owner, as the end of its instance does.
+#[cfg(not(target_family = "wasm"))]
+pub(crate) fn end(owner: Owner) {
+    let of_owner = |slot: &mut (u64, Option<Task>)| slot.1.take_if(|task| task.owner == owner);
+    let tasks: Vec<_> = EXECUTOR.with_borrow_mut(|executor| {
+        let slots = executor.slots.iter_mut();
+        slots.filter_map(of_owner).collect()
+    });
+    for Task { future, place, .. } in tasks {
+        // Outside the borrow: it may wake others.
+        drop(future);
+        EXECUTOR.with_borrow_mut(|executor| executor.release(place));
     }
 }
 

@@ -32,9 +32,10 @@ use crate::object::DurableObject;
 use crate::request::{Method, Request};
 use crate::response::{IntoResponse, Response};
 use crate::socket::{self, WebSocket};
+use crate::sys::Event;
 use crate::sys::native::{self, Delivery, Object};
 use crate::task::{self, LocalFuture};
-use crate::{operation, time, worker};
+use crate::{operation, parting, time, worker};
 use std::cell::RefCell;
 use std::collections::{BTreeMap, HashMap};
 use std::future::poll_fn;
@@ -92,7 +93,7 @@ pub fn run<T>(test: impl Future<Output = T>) -> T {
             let more = from_fn(|| batch.next_if(|next| next.to == to));
             let mut events = once(event).chain(more.map(|next| next.event));
             match to {
-                Some(object) => awake(object).turn(&mut events),
+                Some(object) => turn(object, &awake(object), &mut events),
                 None => worker::turn(events, handle),
             }
         }
@@ -117,20 +118,37 @@ fn awake(object: Object) -> Rc<Instance> {
     }
     let info = object.info();
     let class = Class::named(&info.class_name);
-    let instance = Rc::new((class.begin)(object, ObjectId::own(&info.id, info.name)));
+    let id = ObjectId::own(&info.id, info.name);
+    let instance = object.owner().act(|| Rc::new((class.begin)(object, id)));
     OBJECTS.with_borrow_mut(|objects| objects.insert(object, Rc::clone(&instance)));
-    (class.turn)(&instance, &mut empty());
+    turn(object, &instance, &mut empty());
     instance
 }
 
-/// Let objects go on whose gate has opened, and forget those that were reset.
+/// A turn of an object. One that has been aborted in it is reset.
+fn turn(object: Object, instance: &Instance, events: &mut dyn Iterator<Item = Event>) {
+    object.begins_turn();
+    object.owner().act(|| instance.turn(events));
+    if instance.is_aborted() {
+        OBJECTS.with_borrow_mut(|objects| objects.remove(&object));
+        object.reset();
+        end(object);
+    }
+}
+
+/// What an instance leaves behind is gone with it: its tasks, and its handles of sockets.
+fn end(object: Object) {
+    for socket in object.sockets(None).unwrap_or_default() {
+        socket::forget(socket);
+    }
+    object.owner().act(|| task::end(object.owner()));
+}
+
+/// Let objects go on whose gate has opened.
 fn settle() {
     let objects = OBJECTS.with_borrow(|objects| objects.clone());
     for (object, instance) in objects {
-        instance.turn(&mut empty());
-        if instance.is_aborted() {
-            OBJECTS.with_borrow_mut(|objects| objects.remove(&object));
-        }
+        turn(object, &instance, &mut empty());
     }
 }
 
@@ -152,6 +170,7 @@ impl Drop for World {
         OBJECTS.take();
         class::clear();
         task::clear();
+        parting::clear();
         operation::clear();
         socket::clear();
         time::clear();
@@ -206,13 +225,13 @@ pub async fn fetch<A>(handler: impl FetchHandler<A>, request: Request) -> Respon
 ///
 /// # Errors
 ///
-/// [`Error::Other`] with the status if it is not 101.
+/// [`Error::NotUpgraded`] with the status if it is not 101.
 pub async fn connect<A>(handler: impl FetchHandler<A>, uri: &str) -> Result<WebSocket> {
     let response = fetch(handler, upgrade_request(uri)).await;
     let status = response.status_code();
     match response.websocket() {
         Some(end) => end.accept(),
-        None => Err(Error::Other(format!("the handler answered {status}"))),
+        None => Err(Error::NotUpgraded(status)),
     }
 }
 
@@ -247,26 +266,29 @@ pub fn bind_object<T: DurableObject>(namespace: &str) {
     class::on_class::<T>();
 }
 
-/// Hibernate the objects that nothing keeps awake: no handler runs, and the gate is open. Their values are dropped;
-/// sockets, tags, attachments, storage and alarms stay, and the next event makes a new value. Returns how many
+/// Hibernate the objects that nothing keeps awake, as the host does after a while: no handler runs, nor what
+/// [`State::wait_until`](crate::State::wait_until) was given; the gate is open; no task of theirs sleeps, or waits for a
+/// response; and no standard socket of theirs is open. Their values are dropped, and the tasks that they have spawned;
+/// hibernatable sockets, tags, attachments, storage and alarms stay, and the next event makes a new value. Returns how many
 /// objects it were.
-///
-/// Here all objects share the thread of the test: a task that an object has spawned goes on, where the host would have
-/// let it keep its object awake.
 pub fn hibernate() -> usize {
     let idle: Vec<_> = OBJECTS.with_borrow_mut(|objects| {
         objects
-            .extract_if(.., |_, instance| instance.is_idle())
+            .extract_if(.., |object, instance| {
+                instance.is_idle() && !is_held(*object)
+            })
             .collect()
     });
     for (object, _) in &idle {
-        object
-            .sockets(None)
-            .unwrap_or_default()
-            .into_iter()
-            .for_each(socket::forget);
+        end(*object);
     }
     idle.len()
+}
+
+/// Whether something that the instance knows nothing of holds it.
+fn is_held(object: Object) -> bool {
+    let owner = object.owner();
+    time::sleeps(owner) || operation::is_under_way(owner) || object.has_standard_sockets()
 }
 
 /// How much virtual time has passed in this test.

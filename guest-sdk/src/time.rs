@@ -2,6 +2,8 @@
 //! deadline, so that a worker may have as many as it likes and a `sleep` cannot fail.
 
 use crate::error::{Error, Result};
+#[cfg(not(target_family = "wasm"))]
+use crate::task::Owner;
 use crate::{log, sys};
 use futures_core::Stream;
 use std::cell::RefCell;
@@ -21,6 +23,8 @@ type Entry = Reverse<(Nanos, u64, usize)>;
 /// Somebody who sleeps. A slot is used again; its entry tells whose it is by the age.
 struct Sleeper {
     age: u64,
+    #[cfg(not(target_family = "wasm"))]
+    owner: Owner,
     due: bool,
     /// Nobody has polled yet if there is none.
     waker: Option<Waker>,
@@ -60,6 +64,8 @@ impl Clock {
         let (age, deadline) = (self.last_age, now.saturating_add(delay));
         let sleeper = Sleeper {
             age,
+            #[cfg(not(target_family = "wasm"))]
+            owner: Owner::now(),
             due: false,
             waker: None,
         };
@@ -160,6 +166,15 @@ pub(crate) fn on_timer(token: u64) {
 #[cfg(not(target_family = "wasm"))]
 pub(crate) fn clear() {
     CLOCK.with(|clock| clock.replace(Clock::new()));
+}
+
+/// Whether a task of theirs sleeps.
+#[cfg(not(target_family = "wasm"))]
+pub(crate) fn sleeps(owner: Owner) -> bool {
+    CLOCK.with_borrow(|clock| {
+        let mut sleepers = clock.sleepers.iter();
+        sleepers.any(|sleeper| sleeper.age > 0 && !sleeper.due && sleeper.owner == owner)
+    })
 }
 
 /// Five hundred years at most.

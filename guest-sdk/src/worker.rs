@@ -8,7 +8,7 @@ use crate::request::Request;
 use crate::response::Response;
 use crate::sys::Event;
 use crate::task::{self, LocalFuture};
-use crate::{log, socket};
+use crate::{log, parting, socket};
 use std::cell::RefCell;
 
 /// A fetch handler, as `#[event(fetch)]` wraps it.
@@ -46,7 +46,9 @@ fn dispatch(event: Event, fetch: &mut impl FnMut(u64, Request) -> LocalFuture<Re
         Event::Completed(token, outcome) => completed(token, outcome),
         Event::Fetch(id, request) => {
             let handler = fetch(id, request);
-            task::spawn_local(async move { answer(id, handler.await) });
+            task::spawn_local(async move {
+                answer(id, parting::watch(handler, Result::is_err).await);
+            });
         }
         Event::Open(id) => socket::on_open(id),
         Event::Start(_) => start(),

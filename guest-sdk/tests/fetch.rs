@@ -278,6 +278,31 @@ fn a_request_whose_uri_or_host_no_host_would_take_is_a_400_without_the_worker() 
     });
 }
 
+/// Compiles, which is the test: a handler called `fetch` hides the function of that name, and not from itself.
+mod hidden {
+    use pairway::*;
+
+    #[event(fetch)]
+    async fn fetch(req: Request) -> Result<Response> {
+        let other = Request::new("http://other.example/", Method::Get);
+        let response = fetch(other.with_headers(req.headers().clone())).await?;
+        Response::ok(response.text()?)
+    }
+
+    pub(crate) async fn call(req: Request) -> Response {
+        testing::fetch(fetch, req).await
+    }
+}
+
+#[test]
+fn a_handler_called_fetch_can_call_another_server() {
+    testing::run(async {
+        testing::outside(async |req: Request| Response::ok(req.uri()));
+        let response = hidden::call(get()).await;
+        assert_eq!(response.text(), Ok("http://other.example/"));
+    });
+}
+
 #[test]
 fn responses_that_have_no_body_lose_it() {
     testing::run(async {
@@ -286,5 +311,14 @@ fn responses_that_have_no_body_lose_it() {
             let response = testing::fetch(handler, get()).await;
             assert_eq!((response.status_code(), response.text()), (status, Ok("")));
         }
+    });
+}
+
+#[test]
+fn a_connection_that_is_refused_says_with_which_status() {
+    testing::run(async {
+        let refuse = async || Response::error("no seat left", 409);
+        let refused = testing::connect(refuse, "http://localhost/").await;
+        assert_eq!(refused.unwrap_err(), Error::NotUpgraded(409));
     });
 }

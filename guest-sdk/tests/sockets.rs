@@ -358,31 +358,3 @@ fn a_timeout_loses_no_message() {
         );
     });
 }
-
-#[test]
-fn attachments_stay_with_the_socket() {
-    testing::run(async {
-        let WebSocketPair { client, server } = WebSocketPair::new().unwrap();
-        let _client = client.accept().unwrap();
-        assert_eq!(server.deserialize_attachment::<String>(), Ok(None));
-        server.serialize_attachment("before").unwrap();
-        let server = server.accept().unwrap();
-        assert_eq!(
-            server.deserialize_attachment::<String>(),
-            Ok(Some("before".to_owned()))
-        );
-        let large = "x".repeat(20_000);
-        assert_eq!(
-            server.serialize_attachment(&large),
-            Err(Error::AttachmentTooLarge(16_384))
-        );
-        assert_eq!(
-            server.deserialize_attachment::<String>(),
-            Ok(Some("before".to_owned()))
-        );
-        assert!(matches!(
-            server.deserialize_attachment::<u8>(),
-            Err(Error::Json(_))
-        ));
-    });
-}

@@ -34,7 +34,7 @@ impl DurableObject for Vault {
         let alarm = (testing::elapsed().as_secs(), info.retry_count);
         ALARMS.with_borrow_mut(|alarms| alarms.push(alarm));
         assert_eq!(self.state.storage().get_alarm().await, Ok(None));
-        let kv = self.state.storage().kv().clone();
+        let kv = self.state.storage().kv();
         let failures: u32 = kv.get("failures")?.unwrap_or(0);
         kv.put("failures", &failures.saturating_sub(1))?;
         if failures > 0 {
@@ -213,10 +213,113 @@ fn an_alarm_that_fails_is_tried_again_later_and_later() {
 }
 
 #[test]
-fn sql_is_not_for_tests() {
+fn an_alarm_is_set_to_the_time_that_it_is_said_to_have() {
     testing::run(async {
         let vault = storage("a").await;
-        let answer = vault.sql().exec("SELECT ?", params![1, "two", None::<i64>]);
-        assert!(matches!(answer, Err(Error::Unsupported(_))));
+        vault.set_alarm(SECOND * 100).await.unwrap();
+        let due = vault.get_alarm().await.unwrap().unwrap();
+        vault.set_alarm(due + SECOND * 10).await.unwrap();
+        assert_eq!(vault.get_alarm().await, Ok(Some(due + SECOND * 10)));
+        let undone = vault.transaction_sync(|| {
+            vault.kv().set_alarm(SECOND)?;
+            Err::<(), _>(Error::Utf8)
+        });
+        assert_eq!(undone, Err(Error::Utf8));
+        sleep(SECOND * 105).await;
+        assert_eq!(ALARMS.take().len(), 0);
+        assert_eq!(vault.get_alarm().await, Ok(Some(due + SECOND * 10)));
+        sleep(SECOND * 10).await;
+        assert_eq!(ALARMS.take(), [(110, 0)]);
+    });
+}
+
+#[test]
+fn bytes_are_kept_as_bytes() {
+    testing::run(async {
+        let kv = storage("a").await.kv();
+        let million: Vec<u8> = (0..=255).cycle().take(1_000_000).collect();
+        kv.put_bytes("raw", &million).unwrap();
+        assert_eq!(kv.get_bytes("raw"), Ok(Some(million.clone())));
+        let bytes = serde_bytes::ByteBuf::from(million);
+        kv.put("typed", &bytes).unwrap();
+        assert_eq!(kv.get("typed"), Ok(Some(bytes)));
+        // So they were kept before, and still are if nothing says that they are bytes.
+        kv.put("old", &[0_u8, 255]).unwrap();
+        assert_eq!(kv.get_bytes("old"), Ok(Some(b"[0,255]".to_vec())));
+        assert_eq!(kv.get("old"), Ok(Some(vec![0_u8, 255])));
+        assert_eq!(
+            kv.get("old"),
+            Ok(Some(serde_bytes::ByteBuf::from([0, 255])))
+        );
+        assert_eq!(kv.get_bytes("none"), Ok(None));
+    });
+}
+
+#[test]
+fn what_could_not_be_read_back_is_refused_and_both_ways_to_put_agree() {
+    testing::run(async {
+        let kv = storage("a").await.kv();
+        kv.put("v", &1.5).unwrap();
+        for wrong in [f64::NAN, f64::INFINITY] {
+            assert!(matches!(kv.put("v", &wrong), Err(Error::Json(_))));
+            let several = std::collections::BTreeMap::from([("u", 1.0), ("v", wrong)]);
+            assert!(matches!(kv.put_multiple(&several), Err(Error::Json(_))));
+        }
+        assert_eq!((kv.get("v"), kv.get::<f64>("u")), (Ok(Some(1.5)), Ok(None)));
+        #[derive(Serialize)]
+        struct Numbers {
+            small: f32,
+            big: i128,
+        }
+        let numbers = Numbers {
+            small: 0.1,
+            big: i128::MAX,
+        };
+        kv.put_multiple(&numbers).unwrap();
+        kv.put("alone", &0.1_f32).unwrap();
+        for key in ["small", "alone"] {
+            assert_eq!(kv.get_bytes(key), Ok(Some(b"0.1".to_vec())));
+        }
+        assert_eq!(kv.get("big"), Ok(Some(i128::MAX)));
+    });
+}
+
+#[test]
+fn keys_are_listed_without_their_values() {
+    testing::run(async {
+        let vault = storage("a").await;
+        for key in ["a", "b1", "b2"] {
+            vault.put_bytes(key, b"no JSON").await.unwrap();
+        }
+        assert_eq!(vault.keys().await.unwrap(), ["a", "b1", "b2"]);
+        let options = ListOptions::new().prefix("b").reverse(true);
+        assert_eq!(
+            vault.keys_with_options(options).await.unwrap(),
+            ["b2", "b1"]
+        );
+        let both = ListOptions::new().start("a").start_after("a");
+        assert!(matches!(
+            vault.kv().keys_with_options(both),
+            Err(Error::Other(_))
+        ));
+    });
+}
+
+#[test]
+fn keys_and_values_have_the_hosts_bounds() {
+    testing::run(async {
+        let kv = storage("a").await.kv();
+        let (key, value) = ("k".repeat(2048), vec![0; 2 * 1024 * 1024]);
+        kv.put_bytes(&key, b"").unwrap();
+        let over = format!("{key}k");
+        assert_eq!(kv.put_bytes(&over, b""), Err(Error::KeyTooLarge(2048)));
+        assert_eq!(kv.get_bytes(&over), Err(Error::KeyTooLarge(2048)));
+        kv.put_bytes("k", &value[1..]).unwrap();
+        assert_eq!(
+            kv.put_bytes("k", &value),
+            Err(Error::ValueTooLarge(2 * 1024 * 1024))
+        );
+        let many = (0..129).map(|number| number.to_string());
+        assert!(matches!(kv.delete_multiple(many), Err(Error::Other(_))));
     });
 }

@@ -66,7 +66,7 @@ fn bind_hint(cause: &std::io::Error) -> &'static str {
     }
 }
 
-/// Why an instance died. Each is the guest's doing; the host goes on.
+/// Why an instance died, or a request got no response. Each is the guest's doing; the host goes on.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum Fault {
@@ -90,6 +90,9 @@ pub enum Fault {
         "all instances together have the memory that they may (limit guests_total_bytes: {0}), and this one has more than its share"
     )]
     TotalMemory(u64),
+    /// The handler of a request failed, with these words. Its instance goes on.
+    #[error("{0}")]
+    Handler(String),
     /// No instance could be made.
     #[error("the worker could not be instantiated: {0}")]
     Instantiate(String),
@@ -131,6 +134,7 @@ impl Fault {
             | Self::CpuTime(_)
             | Self::WallTime(_)
             | Self::OutOfMemory(_)
+            | Self::Handler(_)
             | Self::Aborted(_)
             | Self::GateTime(_)
             | Self::Storage(_)

@@ -117,8 +117,8 @@ async fn a_task_that_fails_is_no_fault_and_what_it_sent_leaves() {
     observer.expect("message Open fail").await;
     raw.expect_text("sent before the failure").await;
     // The task held the last handle of its socket, which nobody could read any more.
-    assert_eq!(raw.frame().await.into_close().0, 1001);
-    raw.write(&frames::close(1001, "")).await;
+    assert_eq!(raw.frame().await.into_close().0, 1011);
+    raw.write(&frames::close(1011, "")).await;
     raw.expect_end().await;
     neighbour.send("still here").await;
     neighbour.expect_text("still here").await;

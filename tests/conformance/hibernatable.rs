@@ -84,7 +84,7 @@ async fn an_end_is_taken_before_the_other_leaves_and_does_not_leave_itself() {
 async fn a_stateless_worker_has_nothing_of_what_an_object_has() {
     let lines = bare("/outside").await;
     let (last, refusals) = lines.split_last().expect("it answers");
-    assert_eq!(refusals, ["NotAnObject"; 27]);
+    assert_eq!(refusals, ["NotAnObject"; 28]);
     assert_eq!(last, "ok");
 }
 

@@ -133,6 +133,14 @@ async fn a_handler_that_fails_is_a_500() {
 }
 
 #[tokio::test]
+async fn a_request_that_the_worker_fails_is_a_500_without_its_text() {
+    let host = Host::start(RESPONSES).await;
+    let answer = get(host.address, "/fail").await;
+    answer.expect(500, "Internal Server Error");
+    assert_eq!(host.counters.faults.get(), 0);
+}
+
+#[tokio::test]
 async fn a_request_to_which_no_response_can_come_any_more_is_a_500() {
     let host = Host::start(RESPONSES).await;
     assert_eq!(get(host.address, "/silent").await.status, 500);

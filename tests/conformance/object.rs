@@ -187,6 +187,19 @@ async fn an_error_of_a_fetch_handler_is_a_500_and_the_object_goes_on() {
 }
 
 #[tokio::test]
+async fn whoever_asks_an_object_whose_handler_fails_or_panics_is_told_what_was_wrong() {
+    let host = Host::with(ROOM, |config| config.limits.failure_bytes = 1001).await;
+    let told = text(&host, "/room/b/try/a/fail").await;
+    assert_eq!(told, "the handler failed");
+    let told = text(&host, "/room/b/try/a/fail-at-length").await;
+    assert_eq!(told, "é".repeat(500), "cut at a character");
+    assert_eq!(host.counters.faults.get(), 0);
+    let told = text(&host, "/room/b/try/a/panic").await;
+    assert!(told.starts_with("the worker trapped"), "{told}");
+    assert_eq!(text(&host, "/room/b/try/a/instance").await, "answered");
+}
+
+#[tokio::test]
 async fn an_object_without_a_fetch_handler_answers_404() {
     let host = Host::start(ROOM).await;
     assert_eq!(get(host.address, "/in/CLOSET/any").await.status, 404);

@@ -318,6 +318,7 @@ fn outside_an_object() -> Vec<String> {
         outcome(storage::put(&[("key".to_owned(), Vec::new())])),
         outcome(storage::delete(&keys)),
         outcome(storage::list(&everything)),
+        outcome(storage::list_keys(&everything)),
         outcome(storage::delete_all()),
         outcome(storage::begin()),
         outcome(storage::commit()),

@@ -3,8 +3,8 @@
 use std::cell::RefCell;
 
 use pairway_test_guests::{
-    Event, Guest, RequestId, Response, WebSocket, accept, outcome, path, plain, respond, text,
-    timers, upgrade, web_socket_pair, worker,
+    Event, Guest, RequestId, Response, WebSocket, accept, http, outcome, path, plain, respond,
+    text, timers, upgrade, web_socket_pair, worker,
 };
 
 struct Responses;
@@ -70,6 +70,18 @@ fn fetch(id: RequestId, path: &str) {
         }
         "/both-ends" => return both_ends(id),
         "/twice" => return twice(id),
+        "/fail" => {
+            http::fail(id, "not for clients").expect("the request waits");
+            assert_eq!(
+                outcome(http::fail(id, "again")),
+                format!("UnknownRequest({id})")
+            );
+            assert_eq!(
+                outcome(respond(id, plain(200, ""))),
+                format!("UnknownRequest({id})")
+            );
+            return;
+        }
         _ => return answer(id, "fine"),
     };
     answer(id, &outcome(respond(id, refused)));

@@ -139,7 +139,17 @@ impl DurableObject for Room {
                 let url = format!("http://room.test/room/{rest}?via=an+object");
                 room(&self.env, name)?.fetch_with_str(&url).await
             }
+            // What an object gets from another whose handler fails, or panics.
+            ["try", name, ..] => {
+                let url = format!("http://room.test/room/{}", action[1..].join("/"));
+                let answer = room(&self.env, name)?.fetch_with_str(&url).await;
+                Response::ok(
+                    answer.map_or_else(|error| error.to_string(), |_| "answered".to_owned()),
+                )
+            }
             ["fail"] => Err(Error::from("the handler failed")),
+            ["fail-at-length"] => Err(Error::from("é".repeat(50_000))),
+            ["panic"] => panic!("the handler panicked"),
             _ => Response::error("no such action", 404),
         }
     }
@@ -220,7 +230,12 @@ impl Room {
         Response::from_websocket(client)
     }
 
-    fn accept(&self, server: &WebSocketEnd, tags: &[&str], attach: Option<&str>) -> Result<()> {
+    fn accept(
+        &self,
+        server: &WebSocketEnd,
+        tags: &[&str],
+        attach: Option<&str>,
+    ) -> Result<WebSocket> {
         let accept = tags
             .iter()
             .fold(self.state.accept_websocket(server), |accept, tag| {

@@ -107,7 +107,7 @@ impl Sleeper {
     fn next(&self) -> Result<String> {
         let due = self.state.storage().kv().get_alarm()?;
         Ok(due.map_or("none".to_owned(), |due| {
-            let from_now = due - unix_ms(SystemTime::now());
+            let from_now = unix_ms(due) - unix_ms(SystemTime::now());
             format!("{}", (from_now + 500) / 1000)
         }))
     }

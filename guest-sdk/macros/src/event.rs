@@ -12,7 +12,7 @@ pub(crate) fn expand(attribute: TokenStream, item: TokenStream) -> Result<TokenS
             "expected `#[event(fetch)]` or `#[event(start)]`",
         )
     })?;
-    let function: ItemFn = syn::parse2(item).map_err(|error| {
+    let mut function: ItemFn = syn::parse2(item).map_err(|error| {
         Error::new(
             error.span(),
             format!("`#[event({kind})]` belongs on a function: {error}"),
@@ -29,11 +29,24 @@ pub(crate) fn expand(attribute: TokenStream, item: TokenStream) -> Result<TokenS
             format!("no event is called `{kind}`; there are `fetch` and `start`"),
         ));
     };
+    if function.sig.ident == "fetch" {
+        let_fetch_be_the_sdks(&mut function);
+    }
     Ok(quote! {
         #[allow(clippy::unused_async, reason = "a fetch handler is async, whether it awaits or not")]
         #function
         const _: () = { #handler };
     })
+}
+
+/// A handler of this name hides the function that `use pairway::*` brings. Inside of it nobody can mean the handler: an
+/// `async fn` cannot call itself.
+fn let_fetch_be_the_sdks(function: &mut ItemFn) {
+    let hidden = syn::parse_quote! {
+        #[allow(unused_imports, reason = "most handlers call no other server")]
+        use ::pairway::fetch;
+    };
+    function.block.stmts.insert(0, hidden);
 }
 
 /// The export of the world. It stands in the worker's crate, and only on wasm: a native linker refuses its names.
@@ -146,6 +159,14 @@ mod tests {
         let expanded = expand(quote!(fetch), item.clone()).unwrap().to_string();
         assert!(expanded.contains(&item.to_string()), "{expanded}");
         assert!(expanded.contains("main (request) . await"), "{expanded}");
+    }
+
+    #[test]
+    fn in_a_handler_called_fetch_that_is_the_sdks_function() {
+        let item = quote! { async fn fetch(req: Request) -> Result<Response> { fetch(req).await } };
+        let expanded = expand(quote!(fetch), item).unwrap().to_string();
+        let inside = "use :: pairway :: fetch ; fetch (req) . await }";
+        assert!(expanded.contains(inside), "{expanded}");
     }
 
     #[test]

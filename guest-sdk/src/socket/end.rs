@@ -3,8 +3,9 @@
 use super::WebSocket;
 use crate::close::{CloseCode, ReadyState};
 use crate::error::Result;
-use crate::message::Message;
-use crate::sys;
+use crate::outgoing::Outgoing;
+use crate::storage::json;
+use crate::sys::{self, Payload};
 use serde::{Serialize, de::DeserializeOwned};
 use std::fmt;
 
@@ -91,8 +92,44 @@ impl WebSocketEnd {
     /// # Errors
     ///
     /// [`Error::NotAccepted`](crate::Error::NotAccepted); else as [`WebSocket::send`].
-    pub fn send(&self, message: impl Into<Message>) -> Result<()> {
-        self.0.send(sys::Payload::from(&message.into()))
+    pub fn send<'a>(&self, message: impl Into<Outgoing<'a>>) -> Result<()> {
+        self.0.send(message.into().payload())
+    }
+
+    /// Send a text message.
+    ///
+    /// # Errors
+    ///
+    /// As [`send`](Self::send).
+    pub fn send_text(&self, text: impl AsRef<str>) -> Result<()> {
+        self.0.send(Payload::Text(text.as_ref()))
+    }
+
+    /// Send a binary message.
+    ///
+    /// # Errors
+    ///
+    /// As [`send`](Self::send).
+    pub fn send_binary(&self, bytes: impl AsRef<[u8]>) -> Result<()> {
+        self.0.send(Payload::Binary(bytes.as_ref()))
+    }
+
+    /// Send a value as JSON, in a text message.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Json`](crate::Error::Json) if the value has no form in JSON; else as [`send`](Self::send).
+    pub fn send_json<T: Serialize + ?Sized>(&self, value: &T) -> Result<()> {
+        self.send_text(serde_json::to_string(value)?)
+    }
+
+    /// The tags of an end that a durable object has accepted; see [`WebSocket::tags`].
+    ///
+    /// # Errors
+    ///
+    /// As [`WebSocket::tags`].
+    pub fn tags(&self) -> Result<Vec<String>> {
+        self.0.tags()
     }
 
     /// Start the close handshake; see [`WebSocket::close`]. Only an end that a durable object has accepted can.
@@ -131,15 +168,30 @@ impl WebSocketEnd {
     pub fn deserialize_attachment<T: DeserializeOwned>(&self) -> Result<Option<T>> {
         attachment(&self.0)
     }
+
+    /// Leave bytes with the socket, as they are; see [`WebSocket::set_attachment_bytes`].
+    ///
+    /// # Errors
+    ///
+    /// As [`WebSocket::set_attachment_bytes`].
+    pub fn set_attachment_bytes(&self, bytes: impl AsRef<[u8]>) -> Result<()> {
+        self.0.set_attachment(Some(bytes.as_ref()))
+    }
+
+    /// The bytes that were left with the socket; see [`WebSocket::attachment_bytes`].
+    #[must_use]
+    pub fn attachment_bytes(&self) -> Option<Vec<u8>> {
+        self.0.attachment()
+    }
 }
 
 pub(super) fn set_attachment<T: Serialize + ?Sized>(socket: &sys::Socket, value: &T) -> Result<()> {
-    socket.set_attachment(Some(&serde_json::to_vec(value)?))
+    socket.set_attachment(Some(&json::write(value)?))
 }
 
 pub(super) fn attachment<T: DeserializeOwned>(socket: &sys::Socket) -> Result<Option<T>> {
     let Some(bytes) = socket.attachment() else {
         return Ok(None);
     };
-    Ok(Some(serde_json::from_slice(&bytes)?))
+    json::read(&bytes).map(Some)
 }

@@ -21,6 +21,7 @@ use crate::close::{CloseCode, CloseEvent, ReadyState};
 use crate::error::{Error, Result};
 use crate::headers::Headers;
 use crate::message::Message;
+use crate::outgoing::Outgoing;
 use crate::sys::{self, Payload};
 use inbox::End;
 use serde::{Serialize, de::DeserializeOwned};
@@ -51,8 +52,8 @@ use std::task::{Context, Poll};
 /// faster than the peer reads, await [`ready`](Self::ready) before each message, or use the socket as a `Sink`. In the
 /// other direction it is automatic: a peer that sends faster than the worker receives is not read for a while.
 ///
-/// When the last handle is dropped and neither side has closed the socket, it is closed with 1001: nobody could read
-/// it any more.
+/// When the last handle is dropped and neither side has closed the socket, it is closed: nobody could read it any more.
+/// With 1001; or with 1011 if the task that holds it ends with an error, so that the peer can tell a fault from a goodbye.
 ///
 /// A hibernatable socket, which [`State::accept_web_socket`](crate::State::accept_web_socket) takes, is its object's:
 /// it outlives its handles, and its messages go to the object's handlers and not to [`recv`](Self::recv).
@@ -124,14 +125,15 @@ impl WebSocket {
         }))
     }
 
-    /// Send one message: text from `&str` and `String`, binary from `&[u8]` and `Vec<u8>`.
+    /// Send one message: text from `&str` and `String`, binary from `&[u8]` and `Vec<u8>`, a [`Message`] or a `&Message`.
+    /// What is borrowed is not copied.
     ///
     /// # Errors
     ///
     /// - [`Error::Closed`] if the socket was closed, from here or by the peer: stop sending.
     /// - [`Error::OutboxFull`] if the peer reads too slowly: the message is not sent. [`ready`](Self::ready) waits.
-    pub fn send(&self, message: impl Into<Message>) -> Result<()> {
-        self.shared.send(Payload::from(&message.into()))
+    pub fn send<'a>(&self, message: impl Into<Outgoing<'a>>) -> Result<()> {
+        self.shared.send(message.into().payload())
     }
 
     /// Send a text message.
@@ -280,11 +282,12 @@ impl WebSocket {
         self.shared.raw.buffered_amount()
     }
 
-    /// Leave a value with the socket, as JSON, in place of the one before. It lives as long as the socket.
+    /// Leave a value with the socket, in place of the one before. It lives as long as the socket, and has the form that
+    /// [`Storage`](crate::Storage) gives to values.
     ///
     /// # Errors
     ///
-    /// - [`Error::Json`] if the value has no form in JSON.
+    /// - [`Error::Json`] if the value has no form in JSON, as NaN has none.
     /// - [`Error::AttachmentTooLarge`] over 16,384 bytes; the one before stays.
     pub fn serialize_attachment<T: Serialize + ?Sized>(&self, value: &T) -> Result<()> {
         end::set_attachment(&self.shared.raw, value)
@@ -297,6 +300,22 @@ impl WebSocket {
     /// [`Error::Json`] if it is not of this type.
     pub fn deserialize_attachment<T: DeserializeOwned>(&self) -> Result<Option<T>> {
         end::attachment(&self.shared.raw)
+    }
+
+    /// Leave bytes with the socket, as they are, in place of what was there.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::AttachmentTooLarge`] over 16,384 bytes; what was there before stays.
+    pub fn set_attachment_bytes(&self, bytes: impl AsRef<[u8]>) -> Result<()> {
+        self.shared.raw.set_attachment(Some(bytes.as_ref()))
+    }
+
+    /// What was left with the socket, as bytes: those of [`set_attachment_bytes`](Self::set_attachment_bytes), or the JSON of
+    /// [`serialize_attachment`](Self::serialize_attachment).
+    #[must_use]
+    pub fn attachment_bytes(&self) -> Option<Vec<u8>> {
+        self.shared.raw.attachment()
     }
 
     /// The socket's events, its end among them, as a stream. Of a hibernatable socket there are none.

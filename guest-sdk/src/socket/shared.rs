@@ -5,6 +5,7 @@ use super::inbox::{End, Inbox};
 use crate::close::{self, CloseEvent};
 use crate::error::{Error, Result};
 use crate::message::Message;
+use crate::parting;
 use crate::sys::{self, Payload};
 use std::cell::{Cell, RefCell};
 use std::collections::HashMap;
@@ -214,12 +215,13 @@ impl Drop for Shared {
             // The peer's Close waits behind its messages.
             self.raw.resume();
         }
-        let code = match &inbox.end {
+        match &inbox.end {
             // Still to be answered if the socket is half-open.
-            Some(End::Closed(event)) if close::is_sendable(event.code) => event.code,
-            _ => 1001,
-        };
-        let _ended_already = self.raw.close(Some(code), None);
+            Some(End::Closed(event)) if close::is_sendable(event.code) => {
+                let _ended_already = self.raw.close(Some(event.code), None);
+            }
+            _ => parting::leave(self.id, &self.raw),
+        }
     }
 }
 

@@ -5,6 +5,7 @@ use super::inbox::End;
 use crate::close::{CloseCode, CloseEvent, ReadyState};
 use crate::error::{Error, Result};
 use crate::message::Message;
+use crate::outgoing::Outgoing;
 use futures_core::Stream;
 use futures_core::stream::FusedStream;
 use futures_sink::Sink;
@@ -132,7 +133,7 @@ impl WebSocketSender {
     /// # Errors
     ///
     /// As [`WebSocket::send`].
-    pub fn send(&self, message: impl Into<Message>) -> Result<()> {
+    pub fn send<'a>(&self, message: impl Into<Outgoing<'a>>) -> Result<()> {
         self.0.send(message)
     }
 

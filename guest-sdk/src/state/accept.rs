@@ -2,7 +2,7 @@
 
 use super::State;
 use crate::error::Result;
-use crate::socket::WebSocketEnd;
+use crate::socket::{WebSocket, WebSocketEnd};
 use serde::Serialize;
 
 /// Made by [`State::accept_websocket`]. Nothing is accepted before [`accept`](Self::accept) or
@@ -30,12 +30,12 @@ impl<'a> Accept<'a> {
         self
     }
 
-    /// Accept the end.
+    /// Accept the end. Returns a handle of the socket.
     ///
     /// # Errors
     ///
     /// As [`State::accept_websocket_with_tags`].
-    pub fn accept(self) -> Result<()> {
+    pub fn accept(self) -> Result<WebSocket> {
         self.state
             .accept_websocket_with_tags(self.server, &self.tags)
     }
@@ -45,8 +45,18 @@ impl<'a> Accept<'a> {
     /// # Errors
     ///
     /// As [`WebSocketEnd::serialize_attachment`], and nothing is accepted; else as [`accept`](Self::accept).
-    pub fn attach<T: Serialize + ?Sized>(self, value: &T) -> Result<()> {
+    pub fn attach<T: Serialize + ?Sized>(self, value: &T) -> Result<WebSocket> {
         self.server.serialize_attachment(value)?;
+        self.accept()
+    }
+
+    /// Accept the end, and leave bytes with it, as they are.
+    ///
+    /// # Errors
+    ///
+    /// As [`WebSocketEnd::set_attachment_bytes`], and nothing is accepted; else as [`accept`](Self::accept).
+    pub fn attach_bytes(self, bytes: impl AsRef<[u8]>) -> Result<WebSocket> {
+        self.server.set_attachment_bytes(bytes)?;
         self.accept()
     }
 }

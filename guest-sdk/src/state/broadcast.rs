@@ -1,61 +1,9 @@
 //! Owns [`Broadcast`]: one message for many sockets.
 
 use crate::error::Result;
-use crate::message::Message;
+use crate::outgoing::Outgoing;
 use crate::socket::WebSocket;
-use crate::sys::{self, Payload};
-
-/// A message to be sent, where it lies: from a [`Message`], a text or bytes, borrowed or not.
-#[derive(Debug)]
-pub struct Outgoing<'a>(Content<'a>);
-
-#[derive(Debug)]
-enum Content<'a> {
-    Borrowed(Payload<'a>),
-    Owned(Message),
-}
-
-impl<'a> From<&'a Message> for Outgoing<'a> {
-    fn from(message: &'a Message) -> Self {
-        Self(Content::Borrowed(message.into()))
-    }
-}
-
-impl<'a> From<&'a str> for Outgoing<'a> {
-    fn from(text: &'a str) -> Self {
-        Self(Content::Borrowed(Payload::Text(text)))
-    }
-}
-
-impl<'a> From<&'a String> for Outgoing<'a> {
-    fn from(text: &'a String) -> Self {
-        Self(Content::Borrowed(Payload::Text(text)))
-    }
-}
-
-impl<'a> From<&'a [u8]> for Outgoing<'a> {
-    fn from(bytes: &'a [u8]) -> Self {
-        Self(Content::Borrowed(Payload::Binary(bytes)))
-    }
-}
-
-impl From<Message> for Outgoing<'_> {
-    fn from(message: Message) -> Self {
-        Self(Content::Owned(message))
-    }
-}
-
-impl From<String> for Outgoing<'_> {
-    fn from(text: String) -> Self {
-        Self(Content::Owned(text.into()))
-    }
-}
-
-impl From<Vec<u8>> for Outgoing<'_> {
-    fn from(bytes: Vec<u8>) -> Self {
-        Self(Content::Owned(bytes.into()))
-    }
-}
+use crate::sys;
 
 /// Made by [`State::broadcast`](crate::State::broadcast). Nothing is sent before [`send`](Self::send).
 #[derive(Debug)]
@@ -96,10 +44,7 @@ impl<'a> Broadcast<'a> {
     ///
     /// None that a program can meet.
     pub fn send(self) -> Result<u32> {
-        let payload = match &self.message.0 {
-            Content::Borrowed(payload) => *payload,
-            Content::Owned(message) => message.into(),
-        };
-        self.host.broadcast(self.tag, &self.except, payload)
+        self.host
+            .broadcast(self.tag, &self.except, self.message.payload())
     }
 }

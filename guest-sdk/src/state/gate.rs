@@ -2,7 +2,7 @@
 
 use super::State;
 use crate::error::{Error, Result};
-use crate::{log, task};
+use crate::{log, parting, task};
 use std::cell::RefCell;
 use std::fmt;
 use std::pin::Pin;
@@ -31,7 +31,7 @@ impl State {
         self.life.gates.set(self.life.gates.get() + 1);
         let state = self.clone();
         task::spawn_local(async move {
-            let value = future.await;
+            let value = parting::watch(future, Result::is_err).await;
             state.open_gate(value.as_ref().err());
             let mut outcome = outcome.borrow_mut();
             outcome.value = Some(value);

@@ -5,6 +5,7 @@ use super::State;
 use crate::error::Result;
 use crate::log;
 use crate::namespace::ObjectId;
+use crate::parting;
 use crate::sys;
 use crate::time::within;
 use std::cell::Cell;
@@ -89,7 +90,8 @@ pub(crate) struct Call(Rc<Life>);
 impl Call {
     /// Run the handler of a hibernatable socket's event to its end, or as long as it may take.
     pub(crate) async fn socket_event(&self, what: &str, handler: impl Future<Output = Result<()>>) {
-        match within(self.0.limit.get(), handler).await {
+        let handler = within(self.0.limit.get(), handler);
+        match parting::watch(handler, |done| !matches!(done, Some(Ok(())))).await {
             Some(Ok(())) => {}
             Some(Err(error)) => log::error(what, &error),
             None => log::error(what, &crate::Error::Elapsed),

@@ -9,12 +9,13 @@ mod life;
 
 pub use accept::Accept;
 pub use auto_response::WebSocketRequestResponsePair;
-pub use broadcast::{Broadcast, Outgoing};
+pub use broadcast::Broadcast;
 pub use gate::BlockConcurrency;
 pub(crate) use life::Call;
 
 use crate::error::{Error, Result};
 use crate::namespace::ObjectId;
+use crate::outgoing::Outgoing;
 use crate::socket::{self, ConnectDurable, WebSocket, WebSocketEnd};
 use crate::storage::Storage;
 use crate::sys;
@@ -72,14 +73,14 @@ impl State {
 /// Its sockets.
 impl State {
     /// Take an end as a hibernatable socket: its events go to the object's handlers, and it outlives the instance. The
-    /// other end leaves in a response.
+    /// other end leaves in a response. Returns a handle of the socket.
     ///
     /// # Errors
     ///
     /// - [`Error::AlreadyAccepted`] if this end is accepted; [`Error::AlreadyUsed`] if the other end is accepted, or
     ///   has left.
     /// - [`Error::TooManySockets`] if the object has as many as it may.
-    pub fn accept_web_socket(&self, server: &WebSocketEnd) -> Result<()> {
+    pub fn accept_web_socket(&self, server: &WebSocketEnd) -> Result<WebSocket> {
         self.accept_websocket_with_tags(server, &[])
     }
 
@@ -89,8 +90,14 @@ impl State {
     ///
     /// [`Error::TooManyTags`] and [`Error::TagTooLong`], and the end stays as it was; else as
     /// [`accept_web_socket`](Self::accept_web_socket).
-    pub fn accept_websocket_with_tags(&self, server: &WebSocketEnd, tags: &[&str]) -> Result<()> {
-        self.life.host.accept(&server.0, tags)
+    pub fn accept_websocket_with_tags(
+        &self,
+        server: &WebSocketEnd,
+        tags: &[&str],
+    ) -> Result<WebSocket> {
+        let host = self.life.host;
+        host.accept(&server.0, tags)?;
+        socket::listed(server.id(), host).ok_or_else(|| Error::UnknownSocket(server.id()))
     }
 
     /// [`accept_web_socket`](Self::accept_web_socket) bit by bit:

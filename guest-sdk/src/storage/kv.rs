@@ -1,10 +1,13 @@
 //! Owns [`Kv`]: values by their keys, and the alarm, as plain functions.
 
+use super::entries::entries;
+use super::json;
 use super::options::{ListOptions, ScheduledTime};
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::sys;
 use serde::{Serialize, de::DeserializeOwned};
 use std::collections::BTreeMap;
+use std::time::{Duration, SystemTime};
 
 /// A durable object's values as plain functions, from [`Storage::kv`](super::Storage::kv): what the host answers at
 /// once needs no `await`. They say what those of [`Storage`](super::Storage) say.
@@ -25,7 +28,17 @@ impl Kv {
     /// As [`Storage::get`](super::Storage::get).
     pub fn get<T: DeserializeOwned>(&self, key: &str) -> Result<Option<T>> {
         let value = self.host.get(&[key])?.pop().flatten();
-        value.map_or(Ok(None), |value| Ok(Some(serde_json::from_slice(&value)?)))
+        value.map_or(Ok(None), |value| Ok(Some(json::read(&value)?)))
+    }
+
+    /// The value of that key as it stands in the storage: what [`put_bytes`](Self::put_bytes) has left there, and the JSON
+    /// of what [`put`](Self::put) has; `None` if it has none.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::KeyTooLarge`](crate::Error::KeyTooLarge).
+    pub fn get_bytes(&self, key: &str) -> Result<Option<Vec<u8>>> {
+        Ok(self.host.get(&[key])?.pop().flatten())
     }
 
     /// The values of these keys, without the keys that have none.
@@ -42,7 +55,7 @@ impl Kv {
         let mut found = BTreeMap::new();
         for (key, value) in keys.iter().zip(self.host.get(&keys)?) {
             if let Some(value) = value {
-                found.insert((*key).to_owned(), serde_json::from_slice(&value)?);
+                found.insert((*key).to_owned(), json::read(&value)?);
             }
         }
         Ok(found)
@@ -54,7 +67,16 @@ impl Kv {
     ///
     /// As [`Storage::put`](super::Storage::put).
     pub fn put<T: Serialize + ?Sized>(&self, key: &str, value: &T) -> Result<()> {
-        self.host.put(&[(key, &serde_json::to_vec(value)?)])
+        self.host.put(&[(key, &json::write(value)?)])
+    }
+
+    /// Set the value of that key to these bytes, as they are; [`get_bytes`](Self::get_bytes) reads them.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::KeyTooLarge`](crate::Error::KeyTooLarge) and [`Error::ValueTooLarge`](crate::Error::ValueTooLarge).
+    pub fn put_bytes(&self, key: &str, bytes: impl AsRef<[u8]>) -> Result<()> {
+        self.host.put(&[(key, bytes.as_ref())])
     }
 
     /// Set a key for each field of a struct, or entry of a map. All or none.
@@ -63,16 +85,10 @@ impl Kv {
     ///
     /// As [`Storage::put_multiple`](super::Storage::put_multiple).
     pub fn put_multiple<T: Serialize + ?Sized>(&self, values: &T) -> Result<()> {
-        let serde_json::Value::Object(values) = serde_json::to_value(values)? else {
-            return Err(Error::Json("expected a struct or a map".to_owned()));
-        };
-        let mut entries = Vec::with_capacity(values.len());
-        for (key, value) in &values {
-            entries.push((key.as_str(), serde_json::to_vec(value)?));
-        }
+        let entries = entries(values)?;
         let entries: Vec<(&str, &[u8])> = entries
             .iter()
-            .map(|(key, value)| (*key, value.as_slice()))
+            .map(|(key, value)| (key.as_str(), value.as_slice()))
             .collect();
         self.host.put(&entries)
     }
@@ -129,21 +145,40 @@ impl Kv {
     ) -> Result<Vec<(String, T)>> {
         let entries = self.host.list(options.0)?.into_iter();
         entries
-            .map(|(key, value)| Ok((key, serde_json::from_slice(&value)?)))
+            .map(|(key, value)| Ok((key, json::read(&value)?)))
             .collect()
     }
 
-    /// When the alarm is due, in milliseconds since 1970; `None` if there is none, and while its handler runs.
+    /// All keys, without their values.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Other`](crate::Error::Other) if they are too many for one call.
+    pub fn keys(&self) -> Result<Vec<String>> {
+        self.keys_with_options(ListOptions::new())
+    }
+
+    /// The keys that the options name, without their values, in the order that they name.
+    ///
+    /// # Errors
+    ///
+    /// As [`keys`](Self::keys), and for options that rule each other out.
+    pub fn keys_with_options(&self, options: ListOptions<'_>) -> Result<Vec<String>> {
+        self.host.list_keys(options.0)
+    }
+
+    /// When the alarm is due; `None` if there is none, and while its handler runs.
     ///
     /// # Errors
     ///
     /// None that a program can meet.
-    pub fn get_alarm(&self) -> Result<Option<i64>> {
-        let time = self.host.alarm()?;
-        Ok(time.map(|time| i64::try_from(time).unwrap_or(i64::MAX)))
+    pub fn get_alarm(&self) -> Result<Option<SystemTime>> {
+        let time_ms = self.host.alarm()?;
+        Ok(time_ms.map(|ms| SystemTime::UNIX_EPOCH + Duration::from_millis(ms)))
     }
 
-    /// Set the object's one alarm, in place of the one before.
+    /// Set the object's one alarm, in place of the one before: a [`Duration`] from now, or a [`SystemTime`], as
+    /// [`get_alarm`](Self::get_alarm) gives it.
     ///
     /// # Errors
     ///

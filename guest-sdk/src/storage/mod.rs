@@ -1,6 +1,8 @@
 //! Owns [`Storage`]: an object's storage with the names of workers-rs. What it does is in `kv`, its faces are here and
 //! there: the host answers within the turn, so that nothing here waits for anything.
 
+mod entries;
+pub(crate) mod json;
 mod kv;
 mod options;
 mod params;
@@ -18,10 +20,12 @@ use crate::error::Result;
 use crate::sys;
 use serde::{Serialize, de::DeserializeOwned};
 use std::collections::BTreeMap;
+use std::time::SystemTime;
 
 /// A durable object's storage: values by their keys, and an alarm. From [`State::storage`](crate::State::storage).
 ///
-/// Values are kept as JSON. What a handler writes takes effect when it gives way, all or none of it, and before
+/// Values are kept as JSON, and the bytes in them as they are, if they say that they are bytes (`serde_bytes`); numbers that
+/// JSON has no form for, NaN and the infinite ones, are refused. [`put_bytes`](Self::put_bytes) keeps bytes alone. What a handler writes takes effect when it gives way, all or none of it, and before
 /// anything that it has sent leaves; and nothing happens between a read and the write that rests on it. The functions
 /// are `async` in workers-rs and so here; [`kv`](Self::kv) has them as plain functions.
 #[derive(Clone, Debug)]
@@ -36,8 +40,8 @@ impl Storage {
 
     /// The same without `async`.
     #[must_use]
-    pub fn kv(&self) -> &Kv {
-        &self.kv
+    pub fn kv(&self) -> Kv {
+        self.kv.clone()
     }
 
     /// The object's database.
@@ -70,6 +74,16 @@ impl Storage {
         self.kv.get(key)
     }
 
+    /// The value of that key as it stands in the storage: what [`put_bytes`](Self::put_bytes) has left there, and the JSON
+    /// of what [`put`](Self::put) has; `None` if it has none.
+    ///
+    /// # Errors
+    ///
+    /// As [`delete`](Self::delete).
+    pub async fn get_bytes(&self, key: &str) -> Result<Option<Vec<u8>>> {
+        self.kv.get_bytes(key)
+    }
+
     /// The values of these keys, without the keys that have none.
     ///
     /// # Errors
@@ -86,10 +100,20 @@ impl Storage {
     ///
     /// # Errors
     ///
-    /// - [`Error::Json`](crate::Error::Json) if the value has no form in JSON.
+    /// - [`Error::Json`](crate::Error::Json) if the value has no form in JSON: a map whose keys are no texts, a number that
+    ///   is NaN or infinite.
     /// - [`Error::KeyTooLarge`](crate::Error::KeyTooLarge) and [`Error::ValueTooLarge`](crate::Error::ValueTooLarge).
     pub async fn put<T: Serialize>(&self, key: &str, value: T) -> Result<()> {
         self.kv.put(key, &value)
+    }
+
+    /// Set the value of that key to these bytes, as they are; [`get_bytes`](Self::get_bytes) reads them.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::KeyTooLarge`](crate::Error::KeyTooLarge) and [`Error::ValueTooLarge`](crate::Error::ValueTooLarge).
+    pub async fn put_bytes(&self, key: &str, bytes: impl AsRef<[u8]>) -> Result<()> {
+        self.kv.put_bytes(key, bytes)
     }
 
     /// Set a key for each field of a struct, or entry of a map. All or none.
@@ -152,17 +176,35 @@ impl Storage {
         self.kv.list_with_options(options)
     }
 
-    /// When the alarm is due, in milliseconds since 1970; `None` if there is none, and while its handler runs.
+    /// All keys, without their values.
+    ///
+    /// # Errors
+    ///
+    /// As [`Kv::keys`].
+    pub async fn keys(&self) -> Result<Vec<String>> {
+        self.kv.keys()
+    }
+
+    /// The keys that the options name, without their values, in the order that they name.
+    ///
+    /// # Errors
+    ///
+    /// As [`Kv::keys_with_options`].
+    pub async fn keys_with_options(&self, options: ListOptions<'_>) -> Result<Vec<String>> {
+        self.kv.keys_with_options(options)
+    }
+
+    /// When the alarm is due; `None` if there is none, and while its handler runs.
     ///
     /// # Errors
     ///
     /// None that a program can meet.
-    pub async fn get_alarm(&self) -> Result<Option<i64>> {
+    pub async fn get_alarm(&self) -> Result<Option<SystemTime>> {
         self.kv.get_alarm()
     }
 
     /// Set the object's one alarm, in place of the one before: a duration or a number of milliseconds from now, or a
-    /// time. A time that has passed means at once.
+    /// time, as [`get_alarm`](Self::get_alarm) gives it. A time that has passed means at once.
     ///
     /// # Errors
     ///

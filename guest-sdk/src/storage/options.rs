@@ -3,8 +3,8 @@
 use crate::sys;
 use std::time::{Duration, SystemTime};
 
-/// Which entries [`Storage::list_with_options`](super::Storage::list_with_options) gives, and in what order. Keys are
-/// compared as bytes.
+/// Which entries [`Storage::list_with_options`](super::Storage::list_with_options) gives, or keys
+/// [`Storage::keys_with_options`](super::Storage::keys_with_options), and in what order. Keys are compared as bytes.
 #[derive(Clone, Copy, Debug, Default)]
 #[must_use]
 pub struct ListOptions<'a>(pub(super) sys::List<'a>);

@@ -24,6 +24,25 @@ macro_rules! from_one_column {
     )*};
 }
 
+/// Bytes as a sequence, which `Vec<u8>` and arrays of bytes ask for.
+fn bytes<'de, V: Visitor<'de>>(bytes: &[u8], visitor: V) -> Result<V::Value, Error> {
+    whole(SeqDeserializer::new(bytes.iter().copied()), visitor)
+}
+
+/// A sequence that must be taken to its end.
+fn whole<'de, T, V>(
+    mut sequence: SeqDeserializer<impl Iterator<Item = T>, Error>,
+    visitor: V,
+) -> Result<V::Value, Error>
+where
+    T: IntoDeserializer<'de, Error>,
+    V: Visitor<'de>,
+{
+    let value = visitor.visit_seq(&mut sequence)?;
+    sequence.end()?;
+    Ok(value)
+}
+
 impl<'de> Deserializer<'de> for Row<'de> {
     type Error = Error;
 
@@ -33,21 +52,43 @@ impl<'de> Deserializer<'de> for Row<'de> {
         visitor.visit_map(MapDeserializer::new(columns.zip(values)))
     }
 
-    fn deserialize_seq<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Error> {
-        visitor.visit_seq(SeqDeserializer::new(self.values.iter().map(Value)))
+    /// There is nothing in a row of which nothing but NULL is known, as an aggregate of no rows gives it.
+    fn deserialize_option<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Error> {
+        let is_null = |value: &SqlStorageValue| *value == SqlStorageValue::Null;
+        if self.values.iter().all(is_null) {
+            visitor.visit_none()
+        } else {
+            visitor.visit_some(self)
+        }
     }
 
-    fn deserialize_tuple<V: Visitor<'de>>(self, _: usize, visitor: V) -> Result<V::Value, Error> {
-        self.deserialize_seq(visitor)
+    /// A single BLOB is its bytes.
+    fn deserialize_seq<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Error> {
+        match self.values {
+            [SqlStorageValue::Blob(blob)] => bytes(blob, visitor),
+            values => whole(SeqDeserializer::new(values.iter().map(Value)), visitor),
+        }
+    }
+
+    fn deserialize_tuple<V: Visitor<'de>>(
+        self,
+        length: usize,
+        visitor: V,
+    ) -> Result<V::Value, Error> {
+        match self.values {
+            // A tuple of one is the row, whatever its column.
+            [SqlStorageValue::Blob(blob)] if length != 1 => bytes(blob, visitor),
+            values => whole(SeqDeserializer::new(values.iter().map(Value)), visitor),
+        }
     }
 
     fn deserialize_tuple_struct<V: Visitor<'de>>(
         self,
         _: &'static str,
-        _: usize,
+        length: usize,
         visitor: V,
     ) -> Result<V::Value, Error> {
-        self.deserialize_seq(visitor)
+        self.deserialize_tuple(length, visitor)
     }
 
     fn deserialize_newtype_struct<V: Visitor<'de>>(
@@ -73,10 +114,38 @@ impl<'de> Deserializer<'de> for Row<'de> {
     from_one_column! {
         deserialize_bool deserialize_i8 deserialize_i16 deserialize_i32 deserialize_i64 deserialize_i128 deserialize_u8
         deserialize_u16 deserialize_u32 deserialize_u64 deserialize_u128 deserialize_f32 deserialize_f64
-        deserialize_char deserialize_str deserialize_string deserialize_bytes deserialize_byte_buf deserialize_option
+        deserialize_char deserialize_str deserialize_string deserialize_bytes deserialize_byte_buf deserialize_unit
     }
 
-    forward_to_deserialize_any! { unit unit_struct map struct identifier ignored_any }
+    forward_to_deserialize_any! { unit_struct map struct identifier ignored_any }
+}
+
+/// In the place of a row that is not there: nothing but an `Option` can be made of it.
+pub(super) struct NoRow;
+
+impl<'de> Deserializer<'de> for NoRow {
+    type Error = Error;
+
+    fn deserialize_any<V: Visitor<'de>>(self, _: V) -> Result<V::Value, Error> {
+        Err(serde::de::Error::custom("expected one row, not 0"))
+    }
+
+    fn deserialize_option<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Error> {
+        visitor.visit_none()
+    }
+
+    fn deserialize_newtype_struct<V: Visitor<'de>>(
+        self,
+        _: &'static str,
+        visitor: V,
+    ) -> Result<V::Value, Error> {
+        visitor.visit_newtype_struct(self)
+    }
+
+    forward_to_deserialize_any! {
+        bool i8 i16 i32 i64 i128 u8 u16 u32 u64 u128 f32 f64 char str string bytes byte_buf unit unit_struct seq tuple
+        tuple_struct map struct enum identifier ignored_any
+    }
 }
 
 struct Value<'a>(&'a SqlStorageValue);
@@ -120,13 +189,27 @@ impl<'de> Deserializer<'de> for Value<'de> {
         }
     }
 
-    /// `Vec<u8>` asks for a sequence.
+    /// `Vec<u8>` asks for a sequence,
     fn deserialize_seq<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Error> {
-        if let SqlStorageValue::Blob(bytes) = self.0 {
-            visitor.visit_seq(SeqDeserializer::new(bytes.iter().copied()))
+        if let SqlStorageValue::Blob(blob) = self.0 {
+            bytes(blob, visitor)
         } else {
             self.deserialize_any(visitor)
         }
+    }
+
+    /// and `[u8; 16]` for a tuple.
+    fn deserialize_tuple<V: Visitor<'de>>(self, _: usize, visitor: V) -> Result<V::Value, Error> {
+        self.deserialize_seq(visitor)
+    }
+
+    fn deserialize_tuple_struct<V: Visitor<'de>>(
+        self,
+        _: &'static str,
+        _: usize,
+        visitor: V,
+    ) -> Result<V::Value, Error> {
+        self.deserialize_seq(visitor)
     }
 
     /// A variant by its name.
@@ -153,8 +236,8 @@ impl<'de> Deserializer<'de> for Value<'de> {
     }
 
     forward_to_deserialize_any! {
-        i8 i16 i32 i64 i128 u8 u16 u32 u64 u128 f32 f64 char str string bytes byte_buf unit unit_struct tuple
-        tuple_struct map struct identifier ignored_any
+        i8 i16 i32 i64 i128 u8 u16 u32 u64 u128 f32 f64 char str string bytes byte_buf unit unit_struct map struct
+        identifier ignored_any
     }
 }
 
@@ -163,6 +246,7 @@ mod tests {
     use super::*;
     use serde::Deserialize;
     use serde::de::DeserializeOwned;
+    use serde_bytes::ByteBuf;
     use std::collections::BTreeMap;
 
     /// A row with these columns, named `a`, `b` and so on.
@@ -232,7 +316,81 @@ mod tests {
     }
 
     #[test]
+    fn a_blob_is_bytes_wherever_bytes_are_asked_for() {
+        #[derive(Debug, PartialEq, Deserialize)]
+        struct Id([u8; 2]);
+        #[derive(Debug, PartialEq, Deserialize)]
+        struct Bytes(Vec<u8>);
+        #[derive(Debug, PartialEq, Deserialize)]
+        struct Fields {
+            a: [u8; 2],
+            b: Id,
+            c: Option<Vec<u8>>,
+            d: ByteBuf,
+        }
+        let blob = || SqlStorageValue::from(vec![0_u8, 255]);
+        assert_eq!(read(&[blob()]), Ok(vec![0_u8, 255]));
+        assert_eq!(read(&[blob()]), Ok([0_u8, 255]));
+        assert_eq!(read(&[blob()]), Ok(Bytes(vec![0, 255])));
+        assert_eq!(read(&[blob()]), Ok(Id([0, 255])));
+        assert_eq!(read(&[blob()]), Ok(Some(vec![0_u8, 255])));
+        assert_eq!(read(&[blob()]), Ok(ByteBuf::from(vec![0, 255])));
+        assert_eq!(read(&[blob()]), Ok((vec![0_u8, 255],)));
+        assert_eq!(read(&[SqlStorageValue::Blob(vec![])]), Ok(Vec::<u8>::new()));
+        assert_eq!(read(&[blob(), blob()]), Ok([[0_u8, 255]; 2]));
+        assert_eq!(read(&[blob(), blob()]), Ok(vec![vec![0_u8, 255]; 2]));
+        let fields = Fields {
+            a: [0, 255],
+            b: Id([0, 255]),
+            c: Some(vec![0, 255]),
+            d: ByteBuf::from(vec![0, 255]),
+        };
+        assert_eq!(read(&[blob(), blob(), blob(), blob()]), Ok(fields));
+        assert!(read::<[u8; 3]>(&[blob()]).is_err());
+        assert!(read::<[u8; 0]>(&[blob()]).is_err());
+    }
+
+    #[test]
+    fn an_option_is_none_where_there_is_nothing_but_null() {
+        #[derive(Debug, PartialEq, Deserialize)]
+        struct Pair {
+            a: i64,
+            b: Option<f32>,
+        }
+        #[derive(Debug, PartialEq, Deserialize)]
+        struct Count(u64);
+        let (one, null) = (|| SqlStorageValue::from(1), || SqlStorageValue::Null);
+        assert_eq!(read(&[one(), null()]), Ok(Some(Pair { a: 1, b: None })));
+        assert_eq!(read(&[null(), null()]), Ok(None::<Pair>));
+        assert!(read::<Option<Pair>>(&[null(), one()]).is_err());
+        assert_eq!(read(&[one(), null()]), Ok(Some((true, None::<u8>))));
+        assert_eq!(read(&[one()]), Ok(Some(Count(1))));
+        assert_eq!(read(&[null()]), Ok(None::<Count>));
+        assert_eq!(read(&["red".into()]), Ok(Some(Colour::Red)));
+        assert_eq!(read(&[null()]), Ok(()));
+        assert_eq!(Option::<Pair>::deserialize(NoRow), Ok(None));
+        let why = Pair::deserialize(NoRow).unwrap_err();
+        assert_eq!(why.to_string(), "expected one row, not 0");
+    }
+
+    #[test]
+    fn numbers_are_of_the_type_that_is_asked_for_or_refused() {
+        assert_eq!(
+            read(&[SqlStorageValue::Integer(i64::MAX)]),
+            Ok(i64::MAX as u64)
+        );
+        assert_eq!(read(&[SqlStorageValue::Integer(-1)]), Ok(-1_i128));
+        assert!(read::<u64>(&[SqlStorageValue::Integer(-1)]).is_err());
+        assert_eq!(read(&[SqlStorageValue::Float(0.1)]), Ok(0.1_f32));
+        assert_eq!(read(&[SqlStorageValue::Float(0.0)]), Ok((0.0_f64,)));
+        assert!(read::<bool>(&[SqlStorageValue::Float(1.0)]).is_err());
+        assert!(read::<i64>(&[SqlStorageValue::Float(1.5)]).is_err());
+    }
+
+    #[test]
     fn what_does_not_fit_is_told() {
+        assert!(read::<(u8, u8)>(&[1.into(), 2.into(), 3.into()]).is_err());
+        assert!(read::<(u8, u8)>(&[1.into()]).is_err());
         assert!(read::<u8>(&[300.into()]).is_err());
         assert!(read::<String>(&[SqlStorageValue::Null]).is_err());
         assert!(read::<u8>(&[1.into(), 2.into()]).is_err());

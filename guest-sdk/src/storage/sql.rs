@@ -1,7 +1,7 @@
 //! Owns [`SqlStorage`]: an object's database, and what a statement gave.
 
 use super::params::SqlParams;
-use super::row::Row;
+use super::row::{NoRow, Row};
 use crate::error::{Error, Result};
 use crate::sys;
 use crate::value::SqlStorageValue;
@@ -61,7 +61,7 @@ pub struct SqlCursor(Rc<sys::Rows>);
 
 impl SqlCursor {
     /// All rows. A row is a struct or a map by the names of its columns, a tuple by their order, or the value of its
-    /// one column.
+    /// one column, a BLOB as `Vec<u8>` or `[u8; N]`. An `Option` is `None` if all of its columns are NULL.
     ///
     /// # Errors
     ///
@@ -70,7 +70,7 @@ impl SqlCursor {
         self.next().collect()
     }
 
-    /// The row, of which there is exactly one.
+    /// The row, of which there is exactly one; or none, if an `Option` is asked for.
     ///
     /// # Errors
     ///
@@ -78,6 +78,7 @@ impl SqlCursor {
     pub fn one<T: DeserializeOwned>(&self) -> Result<T> {
         match self.0.rows.as_slice() {
             [row] => self.row(row),
+            [] => T::deserialize(NoRow).map_err(|error| Error::Row(error.to_string())),
             rows => Err(Error::Row(format!("expected one row, not {}", rows.len()))),
         }
     }

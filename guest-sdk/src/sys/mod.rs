@@ -5,16 +5,16 @@
 mod wasm;
 #[cfg(target_family = "wasm")]
 pub(crate) use wasm::{
-    Object, Socket, answers, cancel, check_object_id, connect, event, fetch, fetch_object,
-    new_object_id, now, object_id, pair, respond, start_timer, unix_time_ms, var,
+    Object, Socket, answers, cancel, check_object_id, connect, event, fail, fetch, fetch_object,
+    new_object_id, now, object_id, pair, respond, socket, start_timer, unix_time_ms, var,
 };
 
 #[cfg(not(target_family = "wasm"))]
 pub(crate) mod native;
 #[cfg(not(target_family = "wasm"))]
 pub(crate) use native::{
-    Object, Socket, cancel, check_object_id, connect, fetch, fetch_object, new_object_id, now,
-    object_id, pair, respond, start_timer, unix_time_ms, var,
+    Object, Socket, cancel, check_object_id, connect, fail, fetch, fetch_object, new_object_id,
+    now, object_id, pair, respond, socket, start_timer, unix_time_ms, var,
 };
 
 use crate::close::CloseEvent;
@@ -71,10 +71,6 @@ pub(crate) enum Outcome {
     /// A timer went off.
     Done,
     Response(Response),
-    #[cfg_attr(
-        not(target_family = "wasm"),
-        expect(dead_code, reason = "nothing fails on the way in tests")
-    )]
     Failed(Error),
 }
 

@@ -1,6 +1,6 @@
 //! Owns the memory of tasks that are over at once, which the next of their kind use again.
 
-use super::{EXECUTOR, Executor, Task};
+use super::{EXECUTOR, Executor, Owner, Task};
 use std::any::Any;
 use std::cell::RefCell;
 use std::future::poll_fn;
@@ -35,7 +35,13 @@ where
         }
         Poll::Pending => {
             let future = Box::pin(poll_fn(move |cx| poll_home(&mut home, cx)));
-            EXECUTOR.with_borrow_mut(|executor| executor.put_back(Task { future, place }));
+            EXECUTOR.with_borrow_mut(|executor| {
+                executor.put_back(Task {
+                    future,
+                    place,
+                    owner: Owner::now(),
+                });
+            });
         }
     }
 }

@@ -8,7 +8,8 @@ use pairway::*;
 fn ids_are_what_they_were_made_from() {
     testing::run(async {
         testing::bind_object::<Room>("ROOM");
-        testing::bind_object::<Room>("OTHER");
+        testing::bind_object::<Slow>("OTHER");
+        testing::bind_object::<Room>("AGAIN");
         let env = Env::default();
         let (rooms, others) = (
             env.durable_object("ROOM").unwrap(),
@@ -27,10 +28,10 @@ fn ids_are_what_they_were_made_from() {
         );
         let again = rooms.id_from_string(&hex).unwrap();
         assert_eq!((&again, again.name()), (&lobby, None));
-        assert_eq!(
-            others.id_from_string(&hex),
-            Err(Error::InvalidObjectId(hex))
-        );
+        let refused = others.id_from_string(&hex).unwrap_err().to_string();
+        assert!(refused.contains("of another class"), "{refused}");
+        let by_another_binding = env.durable_object("AGAIN").unwrap();
+        assert_eq!(by_another_binding.id_from_string(&hex), Ok(lobby));
         assert!(matches!(
             rooms.id_from_string("lobby"),
             Err(Error::InvalidObjectId(_))
@@ -133,7 +134,9 @@ impl DurableObject for Slow {
             let blocked = self
                 .state
                 .block_concurrency_while(async { Err::<(), _>("no".into()) });
-            log(format!("{:?}", blocked.await));
+            let blocked = blocked.await;
+            log(format!("{blocked:?}"));
+            blocked?;
         }
         let value = self.state.block_concurrency_while(async { Ok(7) }).await?;
         Response::ok(value.to_string())
@@ -151,14 +154,20 @@ fn while_the_gate_is_closed_events_wait_in_order() {
             .unwrap();
         let fetch = |path: &str| {
             let (stub, url) = (stub.clone(), format!("http://slow{path}"));
-            async move { stub.fetch_with_str(&url).await.unwrap() }
+            async move { stub.fetch_with_str(&url).await }
         };
         let (first, second) = futures_util::future::join(fetch("/a"), fetch("/b")).await;
-        assert_eq!((first.text(), second.text()), (Ok("7"), Ok("7")));
+        assert_eq!(
+            (first.unwrap().text(), second.unwrap().text()),
+            (Ok("7"), Ok("7"))
+        );
         assert_eq!(testing::elapsed(), SECOND);
         assert_eq!(take_log(), ["ready", "/a", "/b"]);
-        assert_eq!(fetch("/fail").await.status_code(), 500);
-        assert_eq!(fetch("/c").await.status_code(), 200);
+        assert_eq!(
+            fetch("/fail").await.unwrap_err(),
+            Error::Other("no".to_owned())
+        );
+        assert_eq!(fetch("/c").await.unwrap().status_code(), 200);
         assert_eq!(
             take_log(),
             ["/fail", r#"Err(RustError("no"))"#, "ready", "/c"]
@@ -191,5 +200,193 @@ fn a_handler_of_a_socket_that_takes_too_long_is_given_up() {
             Some(SECOND * 2)
         );
         take_log();
+    });
+}
+
+/// Fails in the way that its path names.
+#[durable_object]
+struct Failing {
+    state: State,
+}
+
+impl DurableObject for Failing {
+    fn try_new(state: State, _env: Env) -> Result<Self> {
+        log("try_new");
+        let kv = state.storage().kv();
+        if kv.delete("broken")? {
+            return Err("it was broken".into());
+        }
+        Ok(Self { state })
+    }
+
+    async fn fetch(&self, req: Request) -> Result<Response> {
+        match req.path() {
+            "/fail" => Err("as asked".into()),
+            "/upgrade" => req.upgrade()?.accept().map(|(_, response)| response),
+            "/refused" => Ok(Response::ok("x")?.with_status(99)),
+            "/abort" => {
+                self.state.abort("as asked")?;
+                Response::ok("said before")
+            }
+            "/break" => {
+                self.state.storage().kv().put("broken", &true)?;
+                self.state.abort("to be made anew")?;
+                Response::ok("broken")
+            }
+            "/join" => {
+                let WebSocketPair { client, server } = WebSocketPair::new()?;
+                self.state.accept_web_socket(&server)?.send("welcome")?;
+                Response::from_websocket(client)
+            }
+            _ => Response::ok("well"),
+        }
+    }
+}
+
+#[test]
+fn whoever_asks_an_object_whose_handler_fails_is_told_what_was_wrong() {
+    testing::run(async {
+        testing::bind_object::<Failing>("FAILING");
+        let namespace = Env::default().durable_object("FAILING").unwrap();
+        let stub = namespace.get_by_name("").unwrap();
+        let ask = async |path: &str| {
+            let response = stub.fetch_with_str(&format!("http://f{path}")).await?;
+            Ok((response.status_code(), response.text()?.to_owned()))
+        };
+        let ok = |status, text: &str| Ok::<_, Error>((status, text.to_owned()));
+        assert_eq!(ask("/fail").await, Err(Error::Other("as asked".to_owned())));
+        let refused = ask("/refused").await.unwrap_err().to_string();
+        assert!(refused.starts_with("invalid response: "), "{refused}");
+        assert_eq!(
+            ask("/upgrade").await,
+            ok(426, "Expected Upgrade: websocket")
+        );
+        // Through a worker it is what any error is to its client.
+        let worker = async move |req: Request| stub.fetch_with_request(req).await;
+        let request = Request::new("http://f/fail", Method::Get);
+        let response = testing::fetch(worker, request).await;
+        assert_eq!(
+            (response.status_code(), response.text()),
+            (500, Ok("Internal Server Error"))
+        );
+        assert_eq!(take_log(), ["try_new"]);
+    });
+}
+
+#[test]
+fn an_object_that_cannot_be_made_fails_who_wakes_it_and_is_made_anew_for_the_next() {
+    testing::run(async {
+        testing::bind_object::<Failing>("FAILING");
+        let namespace = Env::default().durable_object("FAILING").unwrap();
+        let stub = namespace.get_by_name("").unwrap();
+        let ask = async |path: &str| {
+            let response = stub.fetch_with_str(&format!("http://f{path}")).await?;
+            Ok::<_, Error>(response.text()?.to_owned())
+        };
+        let mut client = testing::connect(stub.clone(), "http://f/join")
+            .await
+            .unwrap();
+        assert_eq!(client.recv().await, Ok(Some("welcome".into())));
+        assert_eq!(ask("/abort").await, Ok("said before".to_owned()));
+        assert_eq!(client.recv().await, Ok(None));
+        assert_eq!(client.close_event().unwrap().code, 1006);
+        assert_eq!(ask("/break").await, Ok("broken".to_owned()));
+        let why = "the object could not be made: it was broken";
+        assert_eq!(ask("/").await, Err(Error::Other(why.to_owned())));
+        assert_eq!(ask("/").await, Ok("well".to_owned()));
+        assert_eq!(take_log(), ["try_new"; 4]);
+    });
+}
+
+/// Holds on to what its path names.
+#[durable_object]
+struct Holder {
+    held: std::cell::RefCell<Vec<WebSocket>>,
+}
+
+impl DurableObject for Holder {
+    fn new(_state: State, _env: Env) -> Self {
+        Self {
+            held: std::cell::RefCell::default(),
+        }
+    }
+
+    async fn fetch(&self, req: Request) -> Result<Response> {
+        match req.path() {
+            "/standard" => {
+                let (socket, response) = req.upgrade()?.accept()?;
+                self.held.borrow_mut().push(socket);
+                return Ok(response);
+            }
+            "/pair" => {
+                let WebSocketPair { client, server } = WebSocketPair::new()?;
+                let both = [client.accept()?, server.accept()?];
+                self.held.borrow_mut().extend(both);
+            }
+            "/outbound" => {
+                let socket = WebSocket::connect("ws://example.org/").await?;
+                self.held.borrow_mut().push(socket);
+            }
+            "/let-go" => self.held.borrow_mut().clear(),
+            "/timer" => spawn(async {
+                sleep(SECOND).await;
+                log("a second later");
+                std::future::pending().await
+            }),
+            "/operation" => spawn(async {
+                let slow = Request::new("http://example.org/slow", Method::Get);
+                fetch(slow).await.map(drop)
+            }),
+            "/spawned" => spawn(std::future::pending()),
+            _ => {}
+        }
+        Response::ok("")
+    }
+}
+
+#[test]
+fn what_holds_an_instance_in_the_host_holds_it_in_a_test() {
+    testing::run(async {
+        testing::bind_object::<Holder>("HOLDER");
+        testing::outside(async |req: Request| {
+            if req.path() == "/slow" {
+                sleep(SECOND * 5).await;
+                return Response::ok("");
+            }
+            let (mut socket, response) = req.upgrade()?.accept()?;
+            spawn(async move { socket.recv().await.map(drop) });
+            Ok(response)
+        });
+        let namespace = Env::default().durable_object("HOLDER").unwrap();
+        let stub = namespace.get_by_name("").unwrap();
+        let ask = async |path: &str| {
+            let url = format!("http://h{path}");
+            stub.fetch_with_str(&url).await.unwrap()
+        };
+        for path in ["/", "/pair", "/spawned"] {
+            ask(path).await;
+            assert_eq!(testing::hibernate(), 1, "{path}");
+        }
+        let client = testing::connect(stub.clone(), "http://h/standard")
+            .await
+            .unwrap();
+        assert_eq!(testing::hibernate(), 0);
+        client.close().unwrap();
+        sleep(SECOND).await;
+        assert_eq!(testing::hibernate(), 1);
+        ask("/outbound").await;
+        assert_eq!(testing::hibernate(), 0);
+        ask("/let-go").await;
+        sleep(SECOND).await;
+        assert_eq!(testing::hibernate(), 1);
+        ask("/timer").await;
+        assert_eq!(testing::hibernate(), 0);
+        sleep(SECOND * 2).await;
+        assert_eq!(take_log(), ["a second later"]);
+        assert_eq!(testing::hibernate(), 1);
+        ask("/operation").await;
+        assert_eq!(testing::hibernate(), 0);
+        sleep(SECOND * 10).await;
+        assert_eq!(testing::hibernate(), 1);
     });
 }

@@ -84,16 +84,31 @@ fn an_end_is_accepted_once_and_then_is_the_objects() {
         let WebSocketPair { client, server } = WebSocketPair::new().unwrap();
         assert_eq!(server.send("x"), Err(Error::NotAccepted));
         let many = ["x"; 11];
-        state.accept_websocket_with_tags(&server, &many).unwrap();
+        let socket = state.accept_websocket_with_tags(&server, &many).unwrap();
+        assert_eq!((socket.id(), socket.tags()), (server.id(), server.tags()));
+        assert_eq!(server.tags(), Ok(vec!["x".to_owned()]));
         assert_eq!(
             state.accept_web_socket(&server),
             Err(Error::AlreadyAccepted)
         );
         assert_eq!(state.accept_web_socket(&client), Err(Error::AlreadyUsed));
         assert_eq!(state.get_websockets().len(), 2);
+        socket.send("w").unwrap();
         server.send("x").unwrap();
+        server.send_text("y").unwrap();
+        server.send_binary([1]).unwrap();
+        server.send_json(&[1]).unwrap();
         let mut client = client.accept().unwrap();
-        assert_eq!(client.recv().await, Ok(Some("x".into())));
+        let expected = [
+            "w".into(),
+            "x".into(),
+            "y".into(),
+            b"\x01".into(),
+            "[1]".into(),
+        ];
+        for message in expected {
+            assert_eq!(client.recv().await, Ok(Some(message)));
+        }
         server.close_with(4000, "y").unwrap();
         assert_eq!(server.ready_state(), ReadyState::Closing);
         assert_eq!(server.accept().unwrap_err(), Error::AlreadyAccepted);

@@ -78,6 +78,8 @@ limits! {
     turn_bytes = 256 * 1024 * 1024;
     /// Things that one turn may ask for. More: the instance dies.
     turn_effects = 1_000_000;
+    /// Bytes of the text with which a worker fails a request. More: the rest is cut off.
+    failure_bytes = 4 * 1024;
     /// Requests to objects and servers that one instance may have under way. More: refused.
     operations = 1_000;
     /// Timers that one instance may have under way. More: `too-many-timers`.

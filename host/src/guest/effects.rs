@@ -12,6 +12,7 @@ use super::journal::Journal;
 use super::promise::{Promise, Route};
 use super::request::{Answer, Reply, Request, Token};
 use crate::config::Limits;
+use crate::error::Fault;
 use crate::outbound::{Connect, Fetch};
 use crate::quota::{Charge, Meter, Quota};
 use crate::socket::auto_response::AutoResponse;
@@ -58,7 +59,7 @@ pub(crate) enum Staged {
     Respond {
         request: u64,
         reply: Reply,
-        answer: Box<Answer>,
+        answer: Result<Box<Answer>, Fault>,
     },
     /// A request for a durable object.
     FetchObject {

@@ -81,6 +81,7 @@ impl Instance {
                 | Fault::WallTime(_)
                 | Fault::OutOfMemory(_)
                 | Fault::TotalMemory(_)
+                | Fault::Handler(_)
                 | Fault::Instantiate(_)
                 | Fault::Aborted(_)
                 | Fault::GateTime(_)

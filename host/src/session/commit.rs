@@ -68,7 +68,7 @@ impl Session {
             }
             Staged::Respond { reply, answer, .. } => {
                 // A client that has gone meanwhile needs no response; the socket in it ends with it.
-                drop(reply.send(Ok(*answer)));
+                drop(reply.send(answer.map(|answer| *answer)));
             }
             Staged::FetchObject {
                 token,

@@ -192,6 +192,7 @@ impl Session {
             | Fault::WallTime(_)
             | Fault::OutOfMemory(_)
             | Fault::TotalMemory(_)
+            | Fault::Handler(_)
             | Fault::Instantiate(_)
             | Fault::Storage(_)
             | Fault::Host(_)

@@ -195,6 +195,7 @@ impl Session {
                 | Fault::CpuTime(_)
                 | Fault::WallTime(_)
                 | Fault::OutOfMemory(_)
+                | Fault::Handler(_)
                 | Fault::Instantiate(_)
                 | Fault::Aborted(_)
                 | Fault::GateTime(_)

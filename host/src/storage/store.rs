@@ -158,6 +158,9 @@ pub(crate) trait Store: Send + fmt::Debug {
     /// Entries in the order of their keys' UTF-8 bytes.
     fn list(&mut self, options: &ListOptions) -> Result<Vec<(String, Vec<u8>)>, StorageError>;
 
+    /// The keys of what `list` gives.
+    fn list_keys(&mut self, options: &ListOptions) -> Result<Vec<String>, StorageError>;
+
     /// Delete everything: entries, alarm, the guest's own tables.
     fn delete_all(&mut self) -> Result<(), StorageError>;
 

@@ -119,6 +119,7 @@ pub(super) fn exec(store: &mut dyn Store, sql: &str) -> Result<SqlResult, Storag
 pub(super) fn keys(store: &mut dyn Store, options: &ListOptions) -> String {
     let entries = store.list(options).unwrap();
     let keys: Vec<_> = entries.into_iter().map(|(key, _)| key).collect();
+    assert_eq!(store.list_keys(options).unwrap(), keys);
     keys.join(" ")
 }
 

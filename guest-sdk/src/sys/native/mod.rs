@@ -1,11 +1,17 @@
 //! Owns the host that tests run against: in memory, on one thread, with time of its own. It keeps the contracts of
-//! `wit/README.md` for what the SDK offers; what an instance costs, and when it ends, it does not know.
+//! `wit/README.md` for what the SDK offers; what an instance costs, and when it ends, it does not know. `tests/differential`
+//! holds it against the real one.
 
 mod ends;
 mod objects;
 mod outbound;
 mod requests;
 mod socket;
+#[cfg(feature = "testing-sql")]
+mod sql;
+#[cfg(not(feature = "testing-sql"))]
+#[path = "no_sql.rs"]
+mod sql;
 mod storage;
 
 use super::{Event, Outcome, UpgradeRequest};
@@ -19,7 +25,7 @@ use std::time::{Duration, SystemTime};
 
 pub(crate) use objects::{Object, bind, check_object_id, fetch_object, new_object_id, object_id};
 pub(crate) use outbound::{allow_outbound, connect, fetch};
-pub(crate) use requests::{open_request, respond, take_response, upgrade_headers};
+pub(crate) use requests::{fail, open_request, respond, take_response, upgrade_headers};
 pub(crate) use socket::Socket;
 
 /// The Turn contract's bound for a batch.
@@ -194,6 +200,12 @@ pub(crate) fn pair() -> Result<(Socket, Socket)> {
         (first, second)
     });
     Ok((Socket(first), Socket(second)))
+}
+
+/// A handle of an end that the worker holds.
+#[expect(clippy::unnecessary_wraps, reason = "the interface of the other host")]
+pub(crate) fn socket(id: u64) -> Option<Socket> {
+    Some(Socket(id))
 }
 
 /// The connection of this end breaks: both ends are told with 1006.

@@ -1,12 +1,12 @@
 //! Owns the durable objects of a test: their namespaces and ids, and what the host keeps of each while it hibernates.
 //! Their values are `testing`'s.
 
-use super::super::{Due, Event, ObjectInfo, Payload, Rows};
+use super::super::{Due, Event, ObjectInfo, Payload};
 use super::storage::Values;
 use super::{Alarm, Delivery, Host, Socket, host, requests};
 use crate::error::{Error, Result};
 use crate::request::Request;
-use crate::value::SqlStorageValue;
+use crate::task::Owner;
 use std::collections::BTreeMap;
 use std::time::Duration;
 
@@ -30,27 +30,33 @@ pub(super) struct Objects {
 
 /// What lasts of an object.
 struct Known {
-    namespace: String,
+    class: String,
     id: String,
     values: Values,
     event_timeout_ms: Option<u32>,
     /// How often its alarm has been tried.
     alarm_retries: u32,
+    /// When the alarm was due that is on its way to it. A constructor that it wakes sees it, and its handler does not.
+    due_ms: Option<u64>,
+    /// Why it is to be reset, if it is.
+    aborted: Option<String>,
 }
 
 impl Objects {
-    fn find(&mut self, namespace: &str, id: &str) -> Object {
+    fn find(&mut self, class: &str, id: &str) -> Object {
         let known = self
             .known
             .iter()
-            .position(|known| known.namespace == namespace && known.id == id);
+            .position(|known| known.class == class && known.id == id);
         Object(known.unwrap_or_else(|| {
             self.known.push(Known {
-                namespace: namespace.to_owned(),
+                class: class.to_owned(),
                 id: id.to_owned(),
                 values: Values::default(),
                 event_timeout_ms: None,
                 alarm_retries: 0,
+                due_ms: None,
+                aborted: None,
             });
             self.known.len() - 1
         }))
@@ -67,17 +73,15 @@ impl Objects {
         })
     }
 
-    fn check(&self, namespace: &str) -> Result<()> {
-        if self.namespaces.contains_key(namespace) {
-            Ok(())
-        } else {
-            Err(Error::UnknownNamespace(namespace.to_owned()))
-        }
+    /// The class that a namespace leads to. Objects are of their class, whatever the namespace that led to it.
+    fn class(&self, namespace: &str) -> Result<String> {
+        let class = self.namespaces.get(namespace).cloned();
+        class.ok_or_else(|| Error::UnknownNamespace(namespace.to_owned()))
     }
 }
 
-/// An id is the namespace, in 16 digits, and what it was made from.
-fn hex(namespace: &str, seeds: [&str; 3]) -> String {
+/// An id is the class, in 16 digits, and what it was made from.
+fn hex(class: &str, seeds: [&str; 3]) -> String {
     let digits = |text: &str| {
         // FNV-1a: the same every time, and well enough apart for a test.
         let hash = text.bytes().fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| {
@@ -85,7 +89,7 @@ fn hex(namespace: &str, seeds: [&str; 3]) -> String {
         });
         format!("{hash:016x}")
     };
-    digits(namespace) + &seeds.map(digits).concat()
+    digits(class) + &seeds.map(digits).concat()
 }
 
 /// Bind a namespace to a class, for this test.
@@ -98,8 +102,8 @@ pub(crate) fn bind(namespace: &str, class_name: &str) {
 
 pub(crate) fn object_id(namespace: &str, name: &str) -> Result<String> {
     host(|host| {
-        host.objects.check(namespace)?;
-        let id = hex(namespace, [name, &format!("{name}1"), &format!("{name}2")]);
+        let class = host.objects.class(namespace)?;
+        let id = hex(&class, [name, &format!("{name}1"), &format!("{name}2")]);
         host.objects.names.insert(id.clone(), name.to_owned());
         Ok(id)
     })
@@ -107,43 +111,70 @@ pub(crate) fn object_id(namespace: &str, name: &str) -> Result<String> {
 
 pub(crate) fn new_object_id(namespace: &str) -> Result<String> {
     host(|host| {
-        host.objects.check(namespace)?;
+        let class = host.objects.class(namespace)?;
         let count = host.count().to_string();
-        Ok(hex(namespace, ["unique", "id", &count]))
+        Ok(hex(&class, ["unique", "id", &count]))
     })
 }
 
 pub(crate) fn check_object_id(namespace: &str, text: &str) -> Result<String> {
-    host(|host| host.objects.check(namespace))?;
-    let prefix = &hex(namespace, [""; 3])[..16];
+    let class = host(|host| host.objects.class(namespace))?;
+    let prefix = &hex(&class, [""; 3])[..16];
     let is_hex = text.bytes().all(|byte| byte.is_ascii_hexdigit());
-    if text.len() == 64 && is_hex && text.to_ascii_lowercase().starts_with(prefix) {
-        Ok(text.to_ascii_lowercase())
-    } else {
-        Err(Error::InvalidObjectId(text.to_owned()))
+    if text.len() != 64 || !is_hex {
+        let why = format!("{text:?}: an id has 64 hexadecimal digits");
+        return Err(Error::InvalidObjectId(why));
     }
+    let id = text.to_ascii_lowercase();
+    if !id.starts_with(prefix) {
+        let why = format!("{text:?}: it is the id of an object of another class, or of none");
+        return Err(Error::InvalidObjectId(why));
+    }
+    Ok(id)
 }
 
 pub(crate) fn fetch_object(namespace: &str, id: &str, request: &Request) -> Result<u64> {
     check_object_id(namespace, id)?;
-    Ok(host(|host| {
-        let object = host.objects.find(namespace, id);
-        requests::call(host, Some(object), request.clone())
-    }))
+    host(|host| {
+        let class = host.objects.class(namespace)?;
+        let object = host.objects.find(&class, id);
+        Ok(requests::call(host, Some(object), request.clone()))
+    })
 }
 
 impl Object {
+    /// Whose its tasks are.
+    pub(crate) fn owner(self) -> Owner {
+        Owner::of(self.0 as u64 + 1)
+    }
+
+    /// Whether a standard socket holds its instance.
+    pub(crate) fn has_standard_sockets(self) -> bool {
+        host(|host| host.ends.has_standard_sockets(self))
+    }
+
+    /// It has an instance, which gets its events now.
+    pub(crate) fn begins_turn(self) {
+        host(|host| host.objects.known[self.0].due_ms = None);
+    }
+
+    /// The turn in which it was aborted is over.
+    pub(crate) fn reset(self) {
+        let reason = host(|host| {
+            host.ends.reset(self);
+            host.objects.known[self.0].aborted.take()
+        });
+        let why = format!("the object was reset: {}", reason.unwrap_or_default());
+        requests::fail_all(self, &why);
+    }
+
     /// What an instance is told when it starts.
     pub(crate) fn info(self) -> ObjectInfo {
         host(|host| {
             let objects = &host.objects;
-            let Known { namespace, id, .. } = &objects.known[self.0];
+            let Known { class, id, .. } = &objects.known[self.0];
             ObjectInfo {
-                class_name: objects
-                    .namespaces
-                    .get(namespace)
-                    .cloned()
-                    .unwrap_or_default(),
+                class_name: class.clone(),
                 id: id.clone(),
                 name: objects.names.get(id).cloned(),
             }
@@ -239,9 +270,12 @@ impl Object {
         Ok(())
     }
 
-    pub(crate) fn abort(self, _: &str) -> Result<()> {
-        host(|host| host.ends.reset(self));
-        requests::fail_all(self);
+    /// It takes effect when the turn is over: [`Self::reset`].
+    pub(crate) fn abort(self, reason: &str) -> Result<()> {
+        host(|host| {
+            let aborted = &mut host.objects.known[self.0].aborted;
+            aborted.get_or_insert_with(|| reason.to_owned());
+        });
         Ok(())
     }
 
@@ -254,7 +288,10 @@ impl Object {
     }
 
     pub(crate) fn alarm(self) -> Result<Option<u64>> {
-        Ok(host(|host| host.object_alarm(self)))
+        Ok(host(|host| {
+            let alarm = host.object_alarm(self);
+            alarm.or(host.objects.known[self.0].due_ms)
+        }))
     }
 
     pub(crate) fn alarm_handled(self, succeeded: bool) -> Result<()> {
@@ -268,18 +305,6 @@ impl Object {
             }
         });
         Ok(())
-    }
-
-    #[expect(clippy::unused_self, reason = "the interface of the other host")]
-    pub(crate) fn exec(self, _: &str, _: &[SqlStorageValue]) -> Result<Rows> {
-        Err(Error::Unsupported(
-            "SQL natively: run the worker in the host to test what it does".to_owned(),
-        ))
-    }
-
-    #[expect(clippy::unused_self, reason = "the interface of the other host")]
-    pub(crate) fn database_size(self) -> Result<u64> {
-        Ok(0)
     }
 }
 
@@ -303,6 +328,7 @@ impl Host {
 
     pub(super) fn object_alarm_is_due(&mut self, object: Object, time: Duration) {
         let scheduled_ms = self.unix_ms(time);
+        self.objects.known[object.0].due_ms = Some(scheduled_ms);
         let event = self.objects.due(object, scheduled_ms);
         self.events.push_back(Delivery {
             to: Some(object),

@@ -32,6 +32,9 @@ enum Asker {
     Socket(u64),
 }
 
+/// The worker is wrong: nobody has asked for a socket.
+const NO_UPGRADE: Option<(u16, &str)> = Some((500, "Internal Server Error"));
+
 impl Open {
     fn new(request: &Request, asker: Asker) -> Self {
         let headers = request.headers.iter();
@@ -42,7 +45,13 @@ impl Open {
                     .map(|(name, value)| (name.to_owned(), value.to_vec()))
                     .collect(),
             },
-            no_upgrade: check_upgrade(request),
+            no_upgrade: match asker {
+                Asker::Client { .. } => check_upgrade(request),
+                // Nothing goes over a wire.
+                Asker::Operation(..) | Asker::Socket(_) => {
+                    NO_UPGRADE.filter(|_| !request.is_upgrade())
+                }
+            },
             asker,
         }
     }
@@ -179,19 +188,36 @@ fn deliver(host: &mut Host, id: u64, answer: Response) -> (Waiters, Option<Respo
     (Waiters::default(), spent)
 }
 
-/// The object is reset: who waits for it gets a 500.
-pub(super) fn fail_all(object: Object) {
-    host(|host| {
+/// A request gets no response: who has asked is told why, and a client with a 500 that it failed.
+pub(crate) fn fail(id: u64, why: &str) -> Result<()> {
+    let waiters = host(|host| {
+        let open = host.requests.0.get(&id).ok_or(Error::UnknownRequest(id))?;
+        if let Asker::Operation(token, _) = open.asker {
+            host.requests.0.remove(&id);
+            let failed = Outcome::Failed(Error::Other(why.to_owned()));
+            host.push(Event::Completed(token, failed));
+            return Ok::<_, Error>(Waiters::default());
+        }
+        let (waiters, _none) = deliver(host, id, plain(500, "Internal Server Error"));
+        Ok(waiters)
+    })?;
+    waiters.wake();
+    Ok(())
+}
+
+/// The object is reset, with everything that waits for it.
+pub(super) fn fail_all(object: Object, why: &str) {
+    let ids: Vec<u64> = host(|host| {
         let requests = host.requests.0.iter();
-        let ids: Vec<u64> = requests
+        requests
             .filter(|(_, open)| matches!(open.asker, Asker::Operation(_, asked) if asked == Some(object)))
             .map(|(id, _)| *id)
-            .collect();
-        for id in ids {
-            // Operations take what they get, and no response is left.
-            deliver(host, id, plain(500, "Internal Server Error"));
-        }
+            .collect()
     });
+    for id in ids {
+        // It is there: it was a moment ago.
+        let _failed = fail(id, why);
+    }
 }
 
 fn plain(status: u16, text: &str) -> Response {
@@ -243,7 +269,7 @@ fn check_upgrade(request: &Request) -> Option<(u16, &'static str)> {
     let headers = request.headers();
     let count = |name| headers.values(name).count();
     if !request.is_upgrade() {
-        Some((500, "Internal Server Error"))
+        NO_UPGRADE
     } else if !headers.has_token("sec-websocket-version", "13") {
         Some((426, "Expected Sec-WebSocket-Version: 13"))
     } else if request.method() != Method::Get || !headers.has_token("connection", "upgrade") {

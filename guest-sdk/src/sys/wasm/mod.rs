@@ -6,7 +6,7 @@ mod object;
 mod socket;
 
 pub(crate) use object::{Object, check_object_id, fetch_object, new_object_id, object_id};
-pub(crate) use socket::{Socket, connect, pair};
+pub(crate) use socket::{Socket, connect, pair, socket};
 
 use super::{Due, Event, ObjectInfo, Outcome, Response};
 use crate::bindings::clock::wasi::clocks::{monotonic_clock, wall_clock};
@@ -30,6 +30,12 @@ pub(crate) fn respond(id: u64, response: Response) -> Result<()> {
         socket: response.socket.map(Socket::into_raw),
     };
     http::respond(id, response).map_err(error)
+}
+
+/// A request gets no response.
+pub(crate) fn fail(id: u64, why: &str) -> Result<()> {
+    answers::flush();
+    http::fail(id, why).map_err(error)
 }
 
 pub(crate) fn start_timer(delay_ms: u64) -> Result<u64> {

@@ -119,15 +119,11 @@ impl Object {
     }
 
     pub(crate) fn list(self, list: List<'_>) -> Result<Vec<(String, Vec<u8>)>> {
-        let options = storage::ListOptions {
-            start: list.start,
-            start_after: list.start_after,
-            end: list.end,
-            prefix: list.prefix,
-            reverse: list.reverse,
-            limit: list.limit,
-        };
-        storage::list(options).map_err(error)
+        storage::list(options(list)).map_err(error)
+    }
+
+    pub(crate) fn list_keys(self, list: List<'_>) -> Result<Vec<String>> {
+        storage::list_keys(options(list)).map_err(error)
     }
 
     pub(crate) fn begin(self) -> Result<()> {
@@ -157,6 +153,17 @@ impl Object {
 
     pub(crate) fn database_size(self) -> Result<u64> {
         storage::database_size().map_err(error)
+    }
+}
+
+fn options(list: List<'_>) -> storage::ListOptions<'_> {
+    storage::ListOptions {
+        start: list.start,
+        start_after: list.start_after,
+        end: list.end,
+        prefix: list.prefix,
+        reverse: list.reverse,
+        limit: list.limit,
     }
 }
 

@@ -148,6 +148,11 @@ pub(crate) fn pair() -> Result<(Socket, Socket)> {
     Ok((Socket(first), Socket(second)))
 }
 
+/// A handle of a socket that this instance holds.
+pub(crate) fn socket(id: u64) -> Option<Socket> {
+    sockets::get_web_socket(id).map(Socket)
+}
+
 pub(crate) fn connect(connect: Connect<'_>) -> Result<Socket> {
     answers::flush();
     let options = sockets::ConnectOptions {

@@ -5,6 +5,7 @@ use std::collections::hash_map::Entry;
 use super::ends::full;
 use super::wit::http::{Host, RequestResult, ResponseResult};
 use super::{GuestState, WitError};
+use crate::error::Fault;
 use crate::guest::effects::Staged;
 use crate::guest::request::{Answer, check_head};
 use crate::guest::store::cost;
@@ -71,14 +72,29 @@ impl Host for GuestState {
         self.effects.staged.push(Staged::Respond {
             request,
             reply: asked.remove().reply,
-            answer: Box::new(Answer {
+            answer: Ok(Box::new(Answer {
                 status: response.status,
                 headers: response.headers,
                 body: response.body,
                 _charge: Some(charge),
                 socket,
                 has_arrived: false,
-            }),
+            })),
+        });
+        Ok(Ok(()))
+    }
+
+    fn fail(&mut self, request: u64, mut why: String) -> wasmtime::Result<Result<(), WitError>> {
+        let Some(asked) = self.requests.remove(&request) else {
+            return Ok(Err(WitError::UnknownRequest(request)));
+        };
+        let most = usize::try_from(self.host.limits.failure_bytes).unwrap_or(usize::MAX);
+        why.truncate(why.floor_char_boundary(most));
+        why.shrink_to_fit();
+        self.effects.staged.push(Staged::Respond {
+            request,
+            reply: asked.reply,
+            answer: Err(Fault::Handler(why)),
         });
         Ok(Ok(()))
     }

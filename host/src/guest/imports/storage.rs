@@ -71,16 +71,16 @@ impl Host for GuestState {
     }
 
     async fn list(&mut self, options: WitListOptions) -> Refusable<Vec<(String, Vec<u8>)>> {
-        let options = ListOptions {
-            start: options.start,
-            start_after: options.start_after,
-            end: options.end,
-            prefix: options.prefix,
-            reverse: options.reverse,
-            limit: options.limit,
-        };
+        let options = ListOptions::from(options);
         let work = Work::List(options.limit);
         self.with_store(work, move |store| store.list(&options))
+            .await
+    }
+
+    async fn list_keys(&mut self, options: WitListOptions) -> Refusable<Vec<String>> {
+        let options = ListOptions::from(options);
+        let work = Work::List(options.limit);
+        self.with_store(work, move |store| store.list_keys(&options))
             .await
     }
 
@@ -130,6 +130,19 @@ impl Host for GuestState {
 
     async fn database_size(&mut self) -> Refusable<u64> {
         self.with_store(Work::Keys(0), |store| store.size()).await
+    }
+}
+
+impl From<WitListOptions> for ListOptions {
+    fn from(options: WitListOptions) -> Self {
+        Self {
+            start: options.start,
+            start_after: options.start_after,
+            end: options.end,
+            prefix: options.prefix,
+            reverse: options.reverse,
+            limit: options.limit,
+        }
     }
 }
 

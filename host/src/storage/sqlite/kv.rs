@@ -1,7 +1,7 @@
 //! Owns keys and values in the table `_pairway_kv`. Knows nothing of turns; what it writes is part of the
 //! transaction that is open.
 
-use rusqlite::{OptionalExtension, ToSql};
+use rusqlite::{OptionalExtension, Row, ToSql};
 
 use super::engine::Engine;
 use super::trouble::Trouble;
@@ -133,6 +133,35 @@ pub(super) fn list(
     range: &Range,
     options: &ListOptions,
 ) -> Result<Vec<(String, Vec<u8>)>, Trouble> {
+    select(engine, bounds, range, options, "key, value", |row| {
+        let entry: (String, Vec<u8>) = (row.get(0)?, row.get(1)?);
+        let bytes = entry.0.len() + entry.1.len();
+        Ok((entry, bytes))
+    })
+}
+
+pub(super) fn list_keys(
+    engine: &Engine,
+    bounds: &Bounds,
+    range: &Range,
+    options: &ListOptions,
+) -> Result<Vec<String>, Trouble> {
+    select(engine, bounds, range, options, "key", |row| {
+        let key: String = row.get(0)?;
+        let bytes = key.len();
+        Ok((key, bytes))
+    })
+}
+
+/// What `read` makes of each row, and how many bytes it has.
+fn select<T>(
+    engine: &Engine,
+    bounds: &Bounds,
+    range: &Range,
+    options: &ListOptions,
+    columns: &str,
+    read: impl Fn(&Row<'_>) -> rusqlite::Result<(T, usize)>,
+) -> Result<Vec<T>, Trouble> {
     let upper = if range.to.is_some() {
         "AND key < ?3"
     } else {
@@ -140,7 +169,7 @@ pub(super) fn list(
     };
     let order = if options.reverse { "DESC" } else { "ASC" };
     let mut statement = engine.host(&format!(
-        "SELECT key, value FROM _pairway_kv WHERE key >= ?1 {upper} ORDER BY key {order} LIMIT ?2"
+        "SELECT {columns} FROM _pairway_kv WHERE key >= ?1 {upper} ORDER BY key {order} LIMIT ?2"
     ))?;
     let limit = options.limit.map_or(-1, i64::from);
     let mut parameters: Vec<&dyn ToSql> = vec![&range.from, &limit];
@@ -149,8 +178,8 @@ pub(super) fn list(
     let mut room = Room::new("list", bounds);
     let mut entries = Vec::new();
     while let Some(row) = rows.next()? {
-        let entry: (String, Vec<u8>) = (row.get(0)?, row.get(1)?);
-        room.take(entry.0.len() + entry.1.len() + size_of_val(&entry))?;
+        let (entry, bytes) = read(row)?;
+        room.take(bytes + size_of_val(&entry))?;
         entries.push(entry);
     }
     Ok(entries)

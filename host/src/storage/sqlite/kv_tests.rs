@@ -66,6 +66,8 @@ fn list_gives_the_entries_that_its_options_name() {
         }
         let both = store.list(&options("start=a start-after=a"));
         assert!(matches!(both, Err(StorageError::Options(_))));
+        let both = store.list_keys(&options("start=a start-after=a"));
+        assert!(matches!(both, Err(StorageError::Options(_))));
     });
 }
 

@@ -103,6 +103,14 @@ impl Store for SqliteStore {
         Ok(entries.unwrap_or_default())
     }
 
+    fn list_keys(&mut self, options: &ListOptions) -> Result<Vec<String>, StorageError> {
+        let range = kv::Range::of(options)?;
+        let keys = self
+            .turns
+            .read(|engine, bounds| kv::list_keys(engine, bounds, &range, options))?;
+        Ok(keys.unwrap_or_default())
+    }
+
     fn delete_all(&mut self) -> Result<(), StorageError> {
         self.turns.check_not_lost()?;
         if self.turns.engine().is_none() {

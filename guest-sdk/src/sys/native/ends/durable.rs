@@ -103,7 +103,8 @@ impl Ends {
 
     /// The object is reset: its sockets end without a Close, and nobody is told on its side.
     pub(in super::super) fn reset(&mut self, object: Object) {
-        for id in self.of(object, None) {
+        let standard: Vec<u64> = self.standard(object).map(|(id, _)| id).collect();
+        for id in self.of(object, None).into_iter().chain(standard) {
             let end = self.end(id);
             (end.owner, end.broken) = (None, Some(Broken::Lost));
             self.peer(id).lane.push_back(Item::Lost);

@@ -1,8 +1,11 @@
 //! Owns the ends of all pairs, each with the lane of what has arrived for it. Pure: things are told, and collected as
 //! events between turns; so what a turn sends leaves when it is over. What only hibernatable ends have is in `durable`, what
-//! only outbound ones have in `outbound`.
+//! only outbound ones have in `outbound`, whom they hold in `hold`, how
+//! they leave in `leave`.
 
 mod durable;
+mod hold;
+mod leave;
 mod outbound;
 
 use super::super::{Event, Payload};
@@ -11,6 +14,7 @@ use super::{Delivery, UpgradeRequest};
 use crate::close::{CloseEvent, ReadyState};
 use crate::error::{Error, Result};
 use crate::message::Message;
+use crate::task::Owner;
 use std::collections::{BTreeMap, VecDeque};
 
 /// The outbox: over the soft limit a `drain` follows when there is room, over the hard one nothing is taken.
@@ -43,6 +47,9 @@ enum Broken {
 #[derive(Default)]
 struct End {
     peer: u64,
+    maker: Owner,
+    /// Whose code has accepted it.
+    holder: Owner,
     accepted: bool,
     half_open: bool,
     /// Left in a response to a client.
@@ -52,6 +59,8 @@ struct End {
     paused: bool,
     sent_close: bool,
     got_close: bool,
+    /// The peer's Close was answered before this end is accepted: it is closed, and has not been told.
+    answered: bool,
     broken: Option<Broken>,
     lane: VecDeque<Item>,
     /// Of the messages in the lane: the outbox of the peer.
@@ -82,20 +91,14 @@ pub(super) struct Ends {
 
 impl Ends {
     pub(super) fn add_pair(&mut self, first: u64, second: u64) {
-        self.ends.insert(
-            first,
-            End {
-                peer: second,
+        for (id, peer) in [(first, second), (second, first)] {
+            let end = End {
+                peer,
+                maker: Owner::now(),
                 ..End::default()
-            },
-        );
-        self.ends.insert(
-            second,
-            End {
-                peer: first,
-                ..End::default()
-            },
-        );
+            };
+            self.ends.insert(id, end);
+        }
     }
 
     /// Ids come from handles, and entries outlive them.
@@ -116,6 +119,7 @@ impl Ends {
         // One that has left is its client's to accept.
         if !end.accepted {
             (end.accepted, end.half_open) = (true, half_open);
+            end.holder = Owner::now();
         }
         Ok(())
     }
@@ -219,7 +223,7 @@ impl Ends {
         let Some(end) = self.ends.get(&id) else {
             return ReadyState::Closed;
         };
-        match (end.broken, end.sent_close, end.got_close) {
+        match (end.broken, end.sent_close, end.got_close || end.answered) {
             _ if end.is_connecting => ReadyState::Connecting,
             (Some(Broken::Lost | Broken::Failed), _, _) | (_, true, true) => ReadyState::Closed,
             (_, false, false) => ReadyState::Open,
@@ -256,28 +260,6 @@ impl Ends {
 
     pub(super) fn request(&mut self, id: u64) -> Option<UpgradeRequest> {
         self.end(id).request.clone()
-    }
-
-    /// Whether an end can leave in a response.
-    pub(super) fn check_leave(&mut self, id: u64) -> Result<()> {
-        let peer = self.peer(id);
-        let peer_is_used = peer.left || peer.handed;
-        let end = self.end(id);
-        if end.accepted {
-            Err(Error::AlreadyAccepted)
-        } else if end.left || peer_is_used {
-            Err(Error::AlreadyUsed)
-        } else {
-            Ok(())
-        }
-    }
-
-    /// An end leaves in a response: for good, or to be accepted or sent on. The other end remembers the request.
-    pub(super) fn leave(&mut self, id: u64, for_good: bool, request: &UpgradeRequest) {
-        let end = self.end(id);
-        end.handed = true;
-        end.left |= for_good;
-        self.peer(id).request.get_or_insert_with(|| request.clone());
     }
 
     /// What has happened since, as events, in order for each end. Whether something was answered, and may have
@@ -323,6 +305,7 @@ impl Ends {
         if let Some(frame @ Item::Close(_)) = end.lane.back().cloned()
             && !std::mem::replace(&mut end.sent_close, true)
         {
+            end.answered = true;
             self.peer(id).lane.push_back(frame);
         }
     }

@@ -2,6 +2,7 @@
 
 use super::super::objects::Object;
 use super::{End, Ends, Item};
+use crate::task::Owner;
 
 impl Ends {
     /// An end whose other end is not known yet.
@@ -16,6 +17,8 @@ impl Ends {
             // Itself, until it has one: nobody else hears what it does.
             peer: id,
             accepted: true,
+            maker: Owner::now(),
+            holder: Owner::now(),
             is_connecting: true,
             url: Some(url.to_owned()),
             owner,
