@@ -185,20 +185,21 @@ impl Request {
     /// The first parameter of that name in the query, decoded.
     #[must_use]
     pub fn query(&self, name: &str) -> Option<String> {
-        let url = self.uri.url().as_ref().ok()?;
-        url.query_pairs()
-            .find(|pair| pair.0 == name)
-            .map(|pair| pair.1.into_owned())
+        self.queries(name).next()
     }
 
     /// All parameters of that name in the query, in order, decoded.
     #[must_use]
     pub fn query_all(&self, name: &str) -> Vec<String> {
-        let query = Parts::of(&self.uri).query.unwrap_or_default();
-        pairs(query)
-            .filter(|pair| pair.0 == name)
+        self.queries(name).collect()
+    }
+
+    fn queries<'a>(&'a self, name: &'a str) -> impl Iterator<Item = String> + 'a {
+        let url = self.uri.url().as_ref().ok();
+        let pairs = url.into_iter().flat_map(Url::query_pairs);
+        pairs
+            .filter(move |pair| pair.0 == name)
             .map(|pair| pair.1.into_owned())
-            .collect()
     }
 
     /// The headers. Nothing is left out: `upgrade`, `connection`, `host` and `sec-websocket-*` are there.
