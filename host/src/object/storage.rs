@@ -198,7 +198,7 @@ impl Object {
         loop {
             let mut back = match &mut *self.slot() {
                 Slot::Away { back, .. } => back.clone(),
-                slot => {
+                slot @ (Slot::Closed | Slot::Open(_)) => {
                     let (sender, receiver) = watch::channel(());
                     let away = Slot::Away {
                         back: receiver,

@@ -172,7 +172,7 @@ impl<'e> Exec<'e> {
                 Trouble::Engine(error) if error.sqlite_error_code() == Some(ErrorCode::TooBig) => {
                     refused(&Self::too_big(&error, scope, sizes)).into()
                 }
-                other => other,
+                other @ (Trouble::Engine(_) | Trouble::Full(..) | Trouble::Refused(_)) => other,
             })?;
         Ok(Step::Done)
     }

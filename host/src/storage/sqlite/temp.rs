@@ -14,8 +14,11 @@ const PAUSE: Duration = Duration::from_millis(2);
 /// And between two looks at the temporary files, where the system does not say how much a thread has written.
 const LONG_PAUSE: Duration = Duration::from_millis(100);
 
-/// How the names of SQLite's temporary files begin.
-const NAME: &str = "etilqs_";
+/// How the names of SQLite's temporary files begin, and those of files that never had one.
+const NAMES: [&str; 2] = ["etilqs_", "#"];
+
+/// What Linux puts behind the name of a file that has none any more.
+const NAMELESS: &str = " (deleted)";
 
 /// Watches over what one statement writes. Belongs to the thread that runs it.
 #[derive(Debug)]
@@ -74,7 +77,9 @@ pub(super) fn bytes_in_files() -> u64 {
     };
     let is_temporary = |path: &Path| {
         let name = path.file_name().map(|name| name.to_string_lossy());
-        name.is_some_and(|name| name.starts_with(NAME))
+        name.is_some_and(|name| {
+            name.ends_with(NAMELESS) && NAMES.iter().any(|start| name.starts_with(start))
+        })
     };
     descriptors
         .filter_map(|entry| Some(entry.ok()?.path()))

@@ -175,7 +175,7 @@ impl Turns {
             {
                 Trouble::Full(error, self.room.full())
             }
-            other => other,
+            other @ (Trouble::Engine(_) | Trouble::Full(..) | Trouble::Refused(_)) => other,
         }
     }
 

@@ -100,7 +100,9 @@ impl Aggregate<Elements, (Value, SubType)> for Group {
                 elements.text.extend_from_slice(json);
             }
             ValueRef::Text(text) => quote(text, &mut elements.text),
-            other => elements.text.extend(rendered(other)?),
+            other @ (ValueRef::Integer(_) | ValueRef::Real(_) | ValueRef::Blob(_)) => {
+                elements.text.extend(rendered(other)?);
+            }
         }
         elements.text.push(b',');
         if elements.text.len() - elements.gone > self.most {
@@ -140,15 +142,15 @@ impl WindowAggregate<Elements, (Value, SubType)> for Group {
 
 /// A number, or a blob that is JSONB, as JSON.
 fn rendered(value: ValueRef<'_>) -> rusqlite::Result<Vec<u8>> {
-    let json = match value {
-        ValueRef::Integer(integer) => return Ok(integer.to_string().into_bytes()),
-        other => ask("SELECT json_array(?1)", [Value::try_from(other)?])?,
-    };
+    if let ValueRef::Integer(integer) = value {
+        return Ok(integer.to_string().into_bytes());
+    }
+    let json = ask("SELECT json_array(?1)", [Value::try_from(value)?])?;
     match json {
         Value::Text(json) => Ok(json.as_bytes()[1..json.len() - 1].to_vec()),
-        _ => Err(Error::UserFunctionError(
-            "JSON cannot hold this value".into(),
-        )),
+        Value::Null | Value::Integer(_) | Value::Real(_) | Value::Blob(_) => Err(
+            Error::UserFunctionError("JSON cannot hold this value".into()),
+        ),
     }
 }
 

@@ -14,7 +14,7 @@ use super::{Bytes, ask, flags, too_big};
 const CHAR_BYTES: usize = 4;
 
 pub(super) fn install(connection: &Connection, most: usize) -> rusqlite::Result<()> {
-    connection.create_scalar_function("instr", 2, flags(), |context| instr(context))?;
+    connection.create_scalar_function("instr", 2, flags(), instr)?;
     connection
         .create_scalar_function("replace", 3, flags(), move |context| replace(context, most))?;
     for (name, ends) in [
@@ -58,7 +58,7 @@ fn text<'c>(context: &'c Context<'_>, index: usize) -> rusqlite::Result<Option<C
         ValueRef::Real(real) => match ask("SELECT CAST(?1 AS TEXT)", [real])? {
             Value::Text(text) => Some(Cow::Owned(text.into_bytes())),
             // A number that is none.
-            _ => None,
+            Value::Null | Value::Integer(_) | Value::Real(_) | Value::Blob(_) => None,
         },
     })
 }
