@@ -194,8 +194,9 @@ impl Request {
     /// All parameters of that name in the query, in order, decoded.
     #[must_use]
     pub fn query_all(&self, name: &str) -> Vec<String> {
-        let query = Parts::of(&self.uri).query.unwrap_or_default();
-        pairs(query)
+        let url = self.uri.url().as_ref().ok();
+        let pairs = url.into_iter().flat_map(Url::query_pairs);
+        pairs
             .filter(|pair| pair.0 == name)
             .map(|pair| pair.1.into_owned())
             .collect()
