@@ -58,36 +58,35 @@ impl Guard {
 /// Why an action is not allowed.
 fn refusal(action: &AuthAction<'_>) -> Option<&'static str> {
     use AuthAction as A;
-    match action {
-        A::Transaction { .. } | A::Savepoint { .. } => Some(
+    if let A::Transaction { .. } | A::Savepoint { .. } = action {
+        Some(
             "BEGIN, COMMIT, ROLLBACK, SAVEPOINT and RELEASE are not allowed in SQL: use `transaction`",
-        ),
-        A::Attach { .. } | A::Detach { .. } => {
-            Some("ATTACH and DETACH are not allowed: an object has one database")
-        }
-        A::CreateTempIndex { .. }
-        | A::CreateTempTable { .. }
-        | A::CreateTempTrigger { .. }
-        | A::CreateTempView { .. } => {
-            Some("TEMP is not allowed: it would be gone when the object hibernates")
-        }
-        A::CreateVtable { module_name, .. } => {
-            let module = module_name.to_ascii_lowercase();
-            let is_known = ["fts5", "fts5vocab", "rtree", "rtree_i32"].contains(&module.as_str());
-            (!is_known)
-                .then_some("of modules only fts5, fts5vocab, rtree and rtree_i32 are allowed")
-        }
-        A::Function { function_name } => {
-            let name = function_name.to_ascii_lowercase();
-            ["load_extension", "fts3_tokenizer", "sqlite_log"]
-                .contains(&name.as_str())
-                .then_some("this function is not allowed")
-        }
-        A::Pragma {
-            pragma_name,
-            pragma_value,
-        } => pragma(pragma_name, *pragma_value),
-        _ => None,
+        )
+    } else if let A::Attach { .. } | A::Detach { .. } = action {
+        Some("ATTACH and DETACH are not allowed: an object has one database")
+    } else if let A::CreateTempIndex { .. }
+    | A::CreateTempTable { .. }
+    | A::CreateTempTrigger { .. }
+    | A::CreateTempView { .. } = action
+    {
+        Some("TEMP is not allowed: it would be gone when the object hibernates")
+    } else if let A::CreateVtable { module_name, .. } = action {
+        let module = module_name.to_ascii_lowercase();
+        let is_known = ["fts5", "fts5vocab", "rtree", "rtree_i32"].contains(&module.as_str());
+        (!is_known).then_some("of modules only fts5, fts5vocab, rtree and rtree_i32 are allowed")
+    } else if let A::Function { function_name } = action {
+        let name = function_name.to_ascii_lowercase();
+        ["load_extension", "fts3_tokenizer", "sqlite_log"]
+            .contains(&name.as_str())
+            .then_some("this function is not allowed")
+    } else if let A::Pragma {
+        pragma_name,
+        pragma_value,
+    } = action
+    {
+        pragma(pragma_name, *pragma_value)
+    } else {
+        None
     }
 }
 
@@ -105,10 +104,13 @@ fn pragma(name: &str, value: Option<&str>) -> Option<&'static str> {
 }
 
 fn refused(error: &rusqlite::Error) -> Error {
-    Error::Sql(match error {
-        rusqlite::Error::SqliteFailure(_, Some(message)) => message.clone(),
-        rusqlite::Error::SqlInputError { msg, offset, .. } => format!("{msg} (at byte {offset})"),
-        other => other.to_string(),
+    use rusqlite::Error as E;
+    Error::Sql(if let E::SqlInputError { msg, offset, .. } = error {
+        format!("{msg} (at byte {offset})")
+    } else if let E::SqliteFailure(_, Some(message)) = error {
+        message.clone()
+    } else {
+        error.to_string()
     })
 }
 
@@ -304,11 +306,7 @@ fn run_one(
         into.rows.push(values.collect::<rusqlite::Result<_>>()?);
     }
     drop(rows);
-    into.columns = statement
-        .column_names()
-        .into_iter()
-        .map(str::to_owned)
-        .collect();
+    into.columns = statement.column_names().map(str::to_owned).collect();
     Ok(())
 }
 
