@@ -95,11 +95,10 @@ impl Url {
 }
 
 fn invalid(error: ParseError) -> Error {
-    Error::InvalidUrl(match error {
-        ParseError::IdnaError => {
-            format!("{error}: a host that is not ASCII is written in punycode (xn--…)")
-        }
-        _ => error.to_string(),
+    Error::InvalidUrl(if error == ParseError::IdnaError {
+        format!("{error}: a host that is not ASCII is written in punycode (xn--…)")
+    } else {
+        error.to_string()
     })
 }
 

@@ -143,10 +143,7 @@ async fn a_file_that_can_grow_no_more_is_a_full_disk() {
     }
     assert_eq!(status, 500);
     let there = get(host.address, "/a/get/k").await;
-    assert_eq!(
-        (there.status, there.text()),
-        (200, "Some(\"1\")".to_owned())
-    );
+    assert_eq!((there.status, there.text()), (200, "Some(\"1\")"));
     let mut other = Client::connect(host.address, "/b").await;
     other.ask("put a 1", "done").await;
 }

@@ -9,6 +9,8 @@ use tokio::time::{Instant, Sleep, sleep_until};
 use super::Connection;
 use crate::socket::outbox::Order;
 
+const NANOS_PER_SECOND: u64 = 1_000_000_000;
+
 /// As much may come at once as in a second: a client that has been silent may catch up.
 const BURST: Duration = Duration::from_secs(1);
 
@@ -23,14 +25,12 @@ pub(super) struct Pace {
 impl Pace {
     /// So many messages a second; `None` for no bound.
     pub(super) fn new(per_second: u64) -> Option<Box<Self>> {
-        let each = Duration::from_secs(1).as_nanos() as u64 / per_second.max(1);
-        (per_second > 0).then(|| {
-            Box::new(Self {
-                each: Duration::from_nanos(each),
-                full_at: Instant::now(),
-                sleep: None,
-            })
-        })
+        let each = NANOS_PER_SECOND.checked_div(per_second)?;
+        Some(Box::new(Self {
+            each: Duration::from_nanos(each),
+            full_at: Instant::now(),
+            sleep: None,
+        }))
     }
 
     /// So many messages have been read with one read. They may be more than there were tokens for: then nothing is read

@@ -44,11 +44,10 @@ fn parse(text: &str, schemes: [&str; 2]) -> Result<Url, Refusal> {
 
 /// What the parser has to say, and what to do where that is not plain.
 pub(super) fn explain(error: url::ParseError) -> String {
-    match error {
-        url::ParseError::IdnaError => {
-            format!("{error}: a host that is not ASCII is written in punycode (xn--…)")
-        }
-        _ => error.to_string(),
+    if error == url::ParseError::IdnaError {
+        format!("{error}: a host that is not ASCII is written in punycode (xn--…)")
+    } else {
+        error.to_string()
     }
 }
 

@@ -3,6 +3,7 @@
 //! event, so that only the event that does the harm is lost.
 
 use std::collections::VecDeque;
+use std::sync::Arc;
 
 use super::commit::Own;
 use super::inbox::Inbox;
@@ -334,7 +335,7 @@ impl Session {
     }
 
     /// Make durable what a turn wrote.
-    async fn make_durable(&self, object: &Object) -> Result<(), Fault> {
+    async fn make_durable(&self, object: &Arc<Object>) -> Result<(), Fault> {
         let committed = guard::catch(async {
             self.context.host.counters.point(Point::Commit);
             object.commit().await
