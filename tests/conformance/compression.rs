@@ -354,6 +354,7 @@ async fn what_grows_over_the_total_of_what_waits_closes_its_connection_with_1013
         let answer = raw.frame().await;
         assert!(inflated(&answer.payload, 15) == [0; 1_000_000]);
     }
+    drop(raw);
     until("nothing to wait", || {
         host.counters.held_bytes_live.get() == 0
     })

@@ -46,12 +46,14 @@ const MIB: u64 = 1 << 20;
 async fn subprotocols_are_looked_at_only_for_hosts_that_may_be_reached_and_are_few() {
     let closed = host(|_| ()).await;
     let answer = ask(&closed, "/worker/protocols/200000").await;
+    assert!(answer.contains("limit worker_head_bytes"), "{answer}");
+    let answer = ask(&closed, "/worker/protocols/1000").await;
     assert!(answer.starts_with("NotAllowed"), "{answer}");
     let open = host(|config| {
         config.outbound.allowed_hosts = vec!["ws://127.0.0.1:9".to_owned()];
     })
     .await;
-    let answer = ask(&open, "/worker/protocols/200000").await;
+    let answer = ask(&open, "/worker/protocols/1000").await;
     assert!(
         answer.starts_with("InvalidProtocol") && answer.contains("limit protocols"),
         "{answer}"
