@@ -1,7 +1,7 @@
 //! What the worker sees of a handshake, and what becomes of one that the host cannot take as it is.
 
 use crate::support::{Client, Host, Raw, Request};
-use crate::{ANSWERS, COMMANDER};
+use crate::{ANSWERS, COMMANDER, EXAMPLE_ECHO};
 
 #[tokio::test]
 async fn the_worker_sees_the_headers_of_the_handshake() {
@@ -44,4 +44,15 @@ async fn a_socket_remembers_the_request_it_came_with() {
     let mut client = Client::connect(host.address, "/room?name=ada").await;
     // The client's `Host` header, not the address it happened to reach.
     client.ask("uri", "http://worker.test/room?name=ada").await;
+}
+
+#[tokio::test]
+async fn a_client_that_gets_no_socket_sees_the_workers_response() {
+    let host = Host::start(EXAMPLE_ECHO).await;
+    let refused = Client::try_connect(host.address, "/nowhere", Some("chat")).await;
+    assert_eq!(refused.err(), Some(404));
+    let mut client = Client::try_connect(host.address, "/echo", None)
+        .await
+        .expect("the worker accepts");
+    client.ask("hello", "hello").await;
 }

@@ -5,8 +5,10 @@ use std::net::SocketAddr;
 use futures_util::{SinkExt, StreamExt};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
-use tokio_tungstenite::tungstenite::Message;
+use tokio_tungstenite::tungstenite::client::IntoClientRequest;
+use tokio_tungstenite::tungstenite::http::HeaderValue;
 use tokio_tungstenite::tungstenite::protocol::{CloseFrame, WebSocketConfig};
+use tokio_tungstenite::tungstenite::{Error, Message};
 use tokio_tungstenite::{WebSocketStream, accept_async_with_config, client_async_with_config};
 
 use super::within;
@@ -39,6 +41,33 @@ impl Client {
             .set_nodelay(true)
             .expect("a fresh connection takes options");
         Self::over(Box::new(stream), &format!("ws://worker.test{target}")).await
+    }
+
+    /// Connect, offering these subprotocols; or the status that the host answers in place of 101.
+    pub(crate) async fn try_connect(
+        address: SocketAddr,
+        target: &str,
+        protocols: Option<&'static str>,
+    ) -> Result<Self, u16> {
+        let stream = within("the connection", TcpStream::connect(address))
+            .await
+            .expect("the host listens");
+        let mut request = format!("ws://worker.test{target}")
+            .into_client_request()
+            .expect("it is a URL");
+        if let Some(protocols) = protocols {
+            let protocols = HeaderValue::from_static(protocols);
+            request
+                .headers_mut()
+                .insert("sec-websocket-protocol", protocols);
+        }
+        let stream: Box<dyn Duplex> = Box::new(stream);
+        let handshake = client_async_with_config(request, stream, unbounded());
+        match within("the handshake", handshake).await {
+            Ok((socket, _)) => Ok(Self { socket }),
+            Err(Error::Http(response)) => Err(response.status().as_u16()),
+            Err(other) => panic!("the handshake fails: {other}"),
+        }
     }
 
     /// Shake hands over a connection that is there.
