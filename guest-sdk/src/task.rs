@@ -146,7 +146,7 @@ impl Executor {
     }
 }
 
-/// [`spawn`](crate::spawn) for a future that cannot fail.
+/// [`spawn`](crate::spawn()) for a future that cannot fail.
 pub fn spawn_local(future: impl Future<Output = ()> + 'static) {
     spawn_boxed(Box::pin(future));
 }

@@ -28,26 +28,7 @@ async fn fetch(req: Request, _env: Env, _ctx: Context) -> Result<Response> {
             socket.close_with(4000, "done")?;
             Response::ok(format!("{told} {answer:?}"))
         }
-        // How the worker reads a URL, and how the host does, which may reach nobody.
-        "/both" => {
-            let here = match Url::parse(&url) {
-                Ok(url) => {
-                    let port = url.port().map(|port| format!(":{port}"));
-                    let port = port.unwrap_or_default();
-                    format!("{}://{}{port}", url.scheme(), url.host())
-                }
-                Err(error) => error.to_string(),
-            };
-            let there = match WebSocket::connect(url).await {
-                Ok(_) => "open".to_owned(),
-                Err(Error::NotAllowed(why)) => {
-                    let origin = why.split(' ').next().unwrap_or_default();
-                    origin.to_owned()
-                }
-                Err(error) => error.to_string(),
-            };
-            Response::ok(format!("{here}\n{there}"))
-        }
+        "/both" => both(url).await,
         "/failing" => match WebSocket::connect(url).await {
             Ok(_) => Response::ok("open"),
             Err(error) => Response::ok(format!("{error:?}")),
@@ -97,6 +78,27 @@ async fn fetch(req: Request, _env: Env, _ctx: Context) -> Result<Response> {
         }
         _ => Response::error("nothing is here", 404),
     }
+}
+
+/// How the worker reads a URL, and how the host does, which may reach nobody.
+async fn both(url: String) -> Result<Response> {
+    let here = match Url::parse(&url) {
+        Ok(url) => {
+            let port = url.port().map(|port| format!(":{port}"));
+            let port = port.unwrap_or_default();
+            format!("{}://{}{port}", url.scheme(), url.host())
+        }
+        Err(error) => error.to_string(),
+    };
+    let there = match WebSocket::connect(url).await {
+        Ok(_) => "open".to_owned(),
+        Err(Error::NotAllowed(why)) => {
+            let origin = why.split(' ').next().unwrap_or_default();
+            origin.to_owned()
+        }
+        Err(error) => error.to_string(),
+    };
+    Response::ok(format!("{here}\n{there}"))
 }
 
 async fn relay(req: &Request, url: String) -> Result<Response> {

@@ -235,21 +235,20 @@ fn take() -> Option<WebSocket> {
 }
 
 fn note<E>(token: Result<u64, E>) {
-    if let Ok(token) = token {
-        MEMORY.with_borrow_mut(|memory| memory.tokens.push(token));
-    }
+    MEMORY.with_borrow_mut(|memory| memory.tokens.extend(token));
 }
 
 /// One call. What comes of it is the host's to bound.
 fn call(code: u8, input: &mut Input<'_>, id: u64) {
     match code {
-        0..24 => socket_call(code, input, id),
+        0..10 => end_call(code, input),
+        10..24 => asking_call(code, input, id),
         24..34 => object_call(code, input),
         _ => storage_call(code, input),
     }
 }
 
-fn socket_call(code: u8, input: &mut Input<'_>, id: u64) {
+fn end_call(code: u8, input: &mut Input<'_>) {
     match code {
         0 => {
             if let Ok((first, second)) = web_socket_pair() {
@@ -285,7 +284,12 @@ fn socket_call(code: u8, input: &mut Input<'_>, id: u64) {
             drop((end.url(), end.protocol(), end.extensions(), end.request()));
             std::hint::black_box((end.ready_state(), end.buffered_amount(), end.is_writable()));
         }),
-        9 => drop(take()),
+        _ => drop(take()),
+    }
+}
+
+fn asking_call(code: u8, input: &mut Input<'_>, id: u64) {
+    match code {
         10 => {
             if let Some(handle) = sockets::get_web_socket(input.id()) {
                 keep(handle);
@@ -293,26 +297,7 @@ fn socket_call(code: u8, input: &mut Input<'_>, id: u64) {
         }
         11 => drop(sockets::send(input.id(), &input.message())),
         12 => drop(sockets::broadcast(&input.ids(), &input.message())),
-        13 => {
-            let (ids, text) = (input.ids(), input.text());
-            let is_text = input.flag();
-            let runs: Vec<_> = ids
-                .into_iter()
-                .take(5000)
-                .map(|socket| Run {
-                    socket,
-                    is_text,
-                    messages: input.small(),
-                })
-                .collect();
-            let lengths = vec![input.small(); input.size()];
-            drop(sockets::send_several(
-                &runs,
-                &lengths,
-                &text,
-                text.as_bytes(),
-            ));
-        }
+        13 => send_several(input),
         14 => {
             let urls = ["ws://127.0.0.1:9/", "ws://evil/", "x", "wss://127.0.0.1:9/"];
             let url = urls[usize::from(input.byte()) % urls.len()];
@@ -352,6 +337,27 @@ fn socket_call(code: u8, input: &mut Input<'_>, id: u64) {
             }
         }
     }
+}
+
+fn send_several(input: &mut Input<'_>) {
+    let (ids, text) = (input.ids(), input.text());
+    let is_text = input.flag();
+    let runs: Vec<_> = ids
+        .into_iter()
+        .take(5000)
+        .map(|socket| Run {
+            socket,
+            is_text,
+            messages: input.small(),
+        })
+        .collect();
+    let lengths = vec![input.small(); input.size()];
+    drop(sockets::send_several(
+        &runs,
+        &lengths,
+        &text,
+        text.as_bytes(),
+    ));
 }
 
 fn object_call(code: u8, input: &mut Input<'_>) {

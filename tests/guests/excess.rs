@@ -50,7 +50,6 @@ fn then(token: u64, then: Then) {
 
 fn fetch(id: RequestId, request: &Request) {
     let words: Vec<&str> = path(request).split('/').skip(1).collect();
-    let number = |word: &str| word.parse::<usize>().expect("a number");
     let told = match words[..] {
         ["to", name, ..] => {
             let rest = words[2..].join("/");
@@ -63,38 +62,10 @@ fn fetch(id: RequestId, request: &Request) {
                 refused => outcome(refused),
             }
         }
-        ["headers", count, size] => {
-            let response = Response {
-                headers: headers(number(count), number(size)),
-                ..plain(200, "all of them")
-            };
-            match respond(id, response) {
-                Ok(()) => return,
-                refused => outcome(refused),
-            }
-        }
-        ["same", count] => {
-            let headers = (0..number(count)).map(|_| ("x-same".to_owned(), Vec::new()));
-            let response = Response {
-                headers: headers.collect(),
-                ..plain(200, "all of them")
-            };
-            match respond(id, response) {
-                Ok(()) => return,
-                refused => outcome(refused),
-            }
-        }
-        ["upgrade", count] => {
-            let (client, _server) = web_socket_pair().expect("one pair is not too many");
-            let response = Response {
-                headers: headers(number(count), 0),
-                ..upgrade(client)
-            };
-            match respond(id, response) {
-                Ok(()) => return,
-                refused => outcome(refused),
-            }
-        }
+        ["headers" | "same" | "upgrade", ..] => match respond(id, large(&words)) {
+            Ok(()) => return,
+            refused => outcome(refused),
+        },
         ["ask", count, size] => {
             let request = with_headers("http://object/", number(count), number(size));
             outcome(objects::fetch("EXCESS", &object("asked"), &request))
@@ -125,12 +96,12 @@ fn fetch(id: RequestId, request: &Request) {
         }
         ["print", count, size] => {
             for _ in 0..number(count) {
-                println!("{}", "x".repeat(number(size)));
+                print(&"x".repeat(number(size)));
             }
             "printed".to_owned()
         }
         ["print-forged"] => {
-            println!("one\r\ntwo\u{85}\u{2028}\u{2029}\u{1b}[2Jthree\rfour");
+            print("one\r\ntwo\u{85}\u{2028}\u{2029}\u{1b}[2Jthree\rfour");
             "printed".to_owned()
         }
         ["trap"] => panic!("asked to\nand forged"),
@@ -139,12 +110,47 @@ fn fetch(id: RequestId, request: &Request) {
     respond(id, plain(200, &told)).expect("a fit response");
 }
 
+/// A response with many headers.
+fn large(words: &[&str]) -> Response {
+    match *words {
+        ["headers", count, size] => Response {
+            headers: headers(number(count), number(size)),
+            ..plain(200, "all of them")
+        },
+        ["same", count] => Response {
+            headers: vec![("x-same".to_owned(), Vec::new()); number(count)],
+            ..plain(200, "all of them")
+        },
+        ["upgrade", count] => {
+            let (client, _server) = web_socket_pair().expect("one pair is not too many");
+            Response {
+                headers: headers(number(count), 0),
+                ..upgrade(client)
+            }
+        }
+        _ => plain(404, "unknown path"),
+    }
+}
+
+fn number(word: &str) -> usize {
+    word.parse().expect("a number")
+}
+
+#[expect(clippy::print_stdout, reason = "what is printed is what is tested")]
+fn print(line: &str) {
+    println!("{line}");
+}
+
 /// Ask the other of two objects to go on, until nothing is left.
 fn circle(id: RequestId, left: u32, how: &'static str) {
     let told = match left {
         0 => "bottom".to_owned(),
         _ => {
-            let name = if left % 2 == 0 { "even" } else { "odd" };
+            let name = if left.is_multiple_of(2) {
+                "even"
+            } else {
+                "odd"
+            };
             let request = with_headers(&format!("http://object/{how}/{}", left - 1), 0, 0);
             match objects::fetch("EXCESS", &object(name), &request) {
                 Ok(token) => return then(token, Then::Answer(id)),

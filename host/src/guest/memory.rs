@@ -209,7 +209,8 @@ mod tests {
         one.wait = Duration::from_secs(60);
         assert!(grow(&mut other, FREE_BYTES + 60 * MIB).await);
         let relief = async {
-            assert!(total.pressed().await);
+            // It wants more than a share, so that no other instance is to end for it.
+            assert!(!total.pressed().await);
             drop(other);
             total.relieved();
         };

@@ -241,9 +241,12 @@ mod tests {
         inbox.close_gate(&FxHashSet::from_iter([2, 3]));
         inbox.push(event(2));
         let sockets = |batch: VecDeque<Event>| -> Vec<SocketId> {
-            let socket = |event: &Event| match event {
-                Event::Socket(socket, _) => *socket,
-                _ => 0,
+            let socket = |event: &Event| {
+                if let Event::Socket(socket, _) = event {
+                    *socket
+                } else {
+                    0
+                }
             };
             batch.iter().map(socket).collect()
         };

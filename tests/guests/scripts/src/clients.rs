@@ -3,7 +3,7 @@
 use pairway::*;
 use std::time::Duration;
 
-pub(crate) async fn serve(kind: &str, req: &Request) -> Result<Response> {
+pub(crate) fn serve(kind: &str, req: &Request) -> Result<Response> {
     if kind == "fails-with-a-pair" {
         let _pair = WebSocketPair::new()?;
         return Err("as the script says".into());

@@ -59,7 +59,7 @@ pub async fn serve(req: Request, env: Env, _ctx: Context) -> Result<Response> {
             log.end(result);
             Response::ok(log.text())
         }
-        ["client", kind] => clients::serve(kind, &req).await,
+        ["client", kind] => clients::serve(kind, &req),
         ["outside", ..] => outbound::outside(&req).await,
         [class @ ("stage" | "brittle" | "gated"), name, ..] => {
             let namespace = env.durable_object(&class.to_uppercase())?;

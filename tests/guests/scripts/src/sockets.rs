@@ -66,7 +66,9 @@ async fn messages(log: &mut Log) -> Result<()> {
     client.send_binary([])?;
     client.send_binary([0, 255])?;
     client.send_json(&("a", 1))?;
-    client.send(&Message::from("é"))?;
+    let lent = Message::from("é");
+    client.send(&lent)?;
+    client.send(lent)?;
     client.close_with(1000, "all")?;
     rest(log, "server", &mut server).await
 }
