@@ -77,13 +77,15 @@ impl Descriptors {
         let before = limits.clone();
         let free = self.soft.saturating_sub(self.open);
         let free = free - needs.kept(limits).min(free / 4);
-        let [connections, outbound, databases] = share(free, needs.wants(limits));
-        limits.connections = limits.connections.min(connections);
+        let wants = needs.wants(limits);
+        let [connections, outbound, databases] = share(free, wants);
+        limits.connections = connections;
         if needs.outbound {
-            limits.outbound_connections = limits.outbound_connections.min(outbound);
+            limits.outbound_connections = outbound;
         }
-        if needs.databases {
-            limits.objects_awake = limits.objects_awake.min((databases / A_DATABASE).max(1));
+        // As long as all instances may be objects, the limit stays what the operator has said.
+        if needs.databases && databases < wants[2] {
+            limits.objects_awake = (databases / A_DATABASE).max(1);
         }
         *limits != before
     }
@@ -182,7 +184,7 @@ mod tests {
 
     #[test]
     fn what_can_be_open_together_is_less_than_there_are() {
-        for soft in [20, 64, 100, 256, 1_024, 4_096, 20_000, 65_536] {
+        for soft in [32, 64, 100, 256, 1_024, 4_096, 20_000, 65_536] {
             for (outbound, databases) in
                 [(true, true), (false, true), (true, false), (false, false)]
             {
