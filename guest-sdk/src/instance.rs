@@ -48,13 +48,17 @@ impl Instance {
     /// One turn. A handler runs to its first await before the next event is looked at.
     pub(crate) fn turn(&self, events: &mut dyn Iterator<Item = Event>) {
         self.settle();
+        // Behind a gate that was closed before, the host gives out only what it was closed to wait for. In memory that is
+        // decided here.
+        let mut is_chosen = cfg!(target_family = "wasm") && self.state.is_gate_closed();
         for event in events {
-            if self.state.is_gate_closed() && !is_completion(&event) {
+            if self.state.is_gate_closed() && !is_chosen && !is_completion(&event) {
                 self.held.borrow_mut().push_back(event);
             } else {
                 self.dispatch(event);
                 self.settle();
             }
+            is_chosen &= self.state.is_gate_closed();
         }
         self.state.tell_running();
     }
