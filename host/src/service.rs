@@ -5,8 +5,7 @@ use std::convert::Infallible;
 use std::net::SocketAddr;
 use std::sync::Arc;
 
-use bytes::Bytes;
-use http::header::{self, HeaderMap, HeaderName, HeaderValue};
+use http::header::{self, HeaderMap, HeaderValue};
 use http::request::Parts;
 use http::{Response, StatusCode};
 use http_body_util::Full;
@@ -23,6 +22,7 @@ use crate::counters::Counters;
 use crate::drain::Drain;
 use crate::guard::{self, Panicked};
 use crate::guest::{Answer, Request};
+use crate::inbound::reply::{Reply, closing, copy, text, workers_headers};
 use crate::inbound::target::{self, Wrong};
 use crate::inbound::{Bodies, Exchange, HttpStream};
 use crate::inject::Point;
@@ -36,8 +36,6 @@ use crate::socket::{Departure, End, Outbox, UpgradeRequest};
 use crate::stream::Stream;
 use crate::upgrade;
 use crate::worker::{Seat, Sessions};
-
-type Reply = Response<Full<Bytes>>;
 
 /// What a request is answered with in the worker's place.
 type Refusal = (StatusCode, &'static str);
@@ -107,10 +105,11 @@ impl Service {
     /// Answer one request. Nothing in it fails: each failure is a response.
     pub(crate) async fn call(self, request: http::Request<Incoming>) -> Result<Reply, Infallible> {
         let counters = Arc::clone(&self.sessions.host.counters);
-        let peer = self.peer;
+        let (peer, exchange) = (self.peer, Arc::clone(&self.exchange));
         let answered = guard::catch(self.answer(request)).await;
         answered.or_else(|payload| {
             Panicked::note(&counters, format_args!("a request of {peer}"), payload);
+            exchange.refuse();
             let status = StatusCode::INTERNAL_SERVER_ERROR;
             Ok(closing(text(status, "Internal Server Error")))
         })
@@ -358,46 +357,4 @@ impl Service {
             drop((seat, place));
         });
     }
-}
-
-/// The worker's headers without those that are the host's to set.
-fn workers_headers(headers: &[(String, Vec<u8>)], status: u16) -> HeaderMap {
-    let mut map = HeaderMap::with_capacity(headers.len());
-    for (name, value) in headers {
-        // The worker was told when it responded if one of these does not hold.
-        let name = HeaderName::from_bytes(name.as_bytes());
-        let value = HeaderValue::from_bytes(value);
-        if let (Ok(name), Ok(value)) = (name, value)
-            && !upgrade::is_the_hosts(&name, status)
-        {
-            map.append(name, value);
-        }
-    }
-    map
-}
-
-fn copy(headers: &HeaderMap) -> Vec<(String, Vec<u8>)> {
-    headers
-        .iter()
-        .map(|(name, value)| (name.as_str().to_owned(), value.as_bytes().to_vec()))
-        .collect()
-}
-
-fn text(status: StatusCode, text: &str) -> Reply {
-    let mut reply = Response::new(Full::from(text.to_owned()));
-    *reply.status_mut() = status;
-    let plain = HeaderValue::from_static("text/plain; charset=utf-8");
-    reply.headers_mut().insert(header::CONTENT_TYPE, plain);
-    if status == StatusCode::SERVICE_UNAVAILABLE {
-        let seconds = HeaderValue::from_static("1");
-        reply.headers_mut().insert(header::RETRY_AFTER, seconds);
-    }
-    reply
-}
-
-/// The same response, as the last one of its connection.
-fn closing(mut reply: Reply) -> Reply {
-    let close = HeaderValue::from_static("close");
-    reply.headers_mut().insert(header::CONNECTION, close);
-    reply
 }

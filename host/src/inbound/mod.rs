@@ -3,6 +3,7 @@
 
 mod bodies;
 mod exchange;
+pub(crate) mod reply;
 mod stream;
 pub(crate) mod target;
 
