@@ -97,9 +97,9 @@ limits! {
     /// `other` (`send` with `outbox-full`); one that cannot be refused ends the instance.
     instance_host_bytes = 256 * 1024 * 1024;
     /// Bytes of linear memory of all instances, but for what each begins with. At the bound idle objects hibernate first;
-    /// then requests get 503, and an instance that has more than its share and grows is refused memory. Thirty-five
-    /// hundredths of the memory.
-    [total] guests_total_bytes = share(35);
+    /// then requests get 503, and an instance that has more than its share and grows is refused memory. Three tenths
+    /// of the memory.
+    [total] guests_total_bytes = share(30);
     /// Milliseconds that an instance which grows waits for others to make room, where all together have as much as they
     /// may; then it is refused memory.
     memory_wait_ms = 1_000;
