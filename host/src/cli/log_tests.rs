@@ -172,12 +172,9 @@ fn how_many_were_lost_is_told_as_soon_as_something_can_be_written() {
     let text = script.text();
     let mut lines = text.lines();
     assert!(lines.next().unwrap().ends_with(": written"), "{text}");
-    let line = lines.next().unwrap();
-    assert!(
-        line.contains("WARN pairway::log") && line.contains("lost=2"),
-        "{text}"
-    );
-    assert_eq!(lines.next(), None);
+    // Logs of other tests, which run meanwhile, tell of theirs here as well.
+    let told = lines.filter(|line| line.contains("WARN pairway::log") && line.ends_with("lost=2"));
+    assert_eq!(told.count(), 1, "{text}");
 }
 
 #[test]
