@@ -132,3 +132,7 @@ impl Drop for Grant {
         self.room.bytes.give(self.bytes);
     }
 }
+
+#[cfg(test)]
+#[path = "room_tests.rs"]
+mod tests;

@@ -390,23 +390,3 @@ fn the_log_of_an_open_store_does_not_grow_without_end() {
     assert!(log < 2_000_000, "{log}");
     assert_eq!(dir.objects(), [OBJECT, LOG], "no file of shared memory");
 }
-
-#[test]
-fn what_is_made_is_for_nobody_else() {
-    use std::os::unix::fs::PermissionsExt;
-    let dir = Dir::new();
-    let storage = on_disk(&dir, Bounds::default());
-    storage.note_alarm(&address("a1"), None, 5).unwrap();
-    let mut store = open(&storage);
-    put(&mut *store, "k", "1").unwrap();
-    store.end_turn().unwrap();
-    let mode = |name: &str| fs::metadata(dir.join(name)).unwrap().permissions().mode() & 0o777;
-    for name in ["objects", "objects/Room"] {
-        assert_eq!(mode(name), 0o700, "{name}");
-    }
-    let files = dir.files();
-    assert!(files.len() >= 5, "{files:?}");
-    for name in files {
-        assert_eq!(mode(&name), 0o600, "{name}");
-    }
-}

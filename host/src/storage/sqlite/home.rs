@@ -225,7 +225,11 @@ fn file_name(name: &str) -> String {
 
 #[cfg(test)]
 mod tests {
+    use std::os::unix::fs::PermissionsExt;
+
     use super::*;
+    use crate::storage::Storage;
+    use crate::storage::testing::{Dir, address, on_disk, open, put};
 
     fn name_of(file: &str) -> String {
         let (mut bytes, mut rest) = (Vec::new(), file.as_bytes());
@@ -254,6 +258,25 @@ mod tests {
         ] {
             assert_eq!(file_name(name), file);
             assert_eq!(name_of(file), name);
+        }
+    }
+
+    #[test]
+    fn what_is_made_is_for_nobody_else() {
+        let dir = Dir::new();
+        let storage = on_disk(&dir, Bounds::default());
+        storage.note_alarm(&address("a1"), None, 5).unwrap();
+        let mut store = open(&storage);
+        put(&mut *store, "k", "1").unwrap();
+        store.end_turn().unwrap();
+        let mode = |name: &str| fs::metadata(dir.join(name)).unwrap().permissions().mode() & 0o777;
+        for name in ["objects", "objects/Room"] {
+            assert_eq!(mode(name), 0o700, "{name}");
+        }
+        let files = dir.files();
+        assert!(files.len() >= 5, "{files:?}");
+        for name in files {
+            assert_eq!(mode(&name), 0o600, "{name}");
         }
     }
 }

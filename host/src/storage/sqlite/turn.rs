@@ -1,6 +1,8 @@
 //! Owns the turns of one database: when a turn's transaction begins, how transactions nest in it, how it ends, and
 //! what is left when something fails on the way. Knows nothing of what is read and written.
 
+mod charge;
+
 use std::sync::Arc;
 
 use super::engine::Engine;
@@ -8,7 +10,7 @@ use super::home::Home;
 use super::trouble::{Trouble, failed};
 use super::wipe;
 use crate::storage::bounds::Bounds;
-use crate::storage::room::{Grant, Room};
+use crate::storage::room::Room;
 use crate::storage::stop::Stop;
 use crate::storage::store::StorageError;
 
@@ -135,48 +137,6 @@ impl Turns {
         });
         self.recharge();
         result
-    }
-
-    /// Have the database grow only by what it may.
-    fn grant(&self) -> Result<Grant, Trouble> {
-        let most = self.bounds.database_bytes.saturating_sub(self.size);
-        let grant = self.room.grant(most);
-        let engine = self.engine_of_dirty_turn();
-        engine.bound((self.size + grant.bytes).min(self.bounds.database_bytes))?;
-        Ok(grant)
-    }
-
-    /// Charge the database with what it takes now.
-    fn recharge(&mut self) {
-        let Some(Ok(size)) = self.engine.as_ref().map(Engine::size) else {
-            return;
-        };
-        let charged = (self.charged + size).saturating_sub(self.size);
-        self.room.resize(self.charged, charged);
-        (self.charged, self.size) = (charged, size);
-    }
-
-    /// The database is gone, and what it was charged with.
-    fn discharge(&mut self) {
-        self.room.resize(self.charged, 0);
-        self.room.remove_object();
-        (self.charged, self.size) = (0, 0);
-    }
-
-    /// Say which bound it is that a full database has come to.
-    fn explain_full(&self, trouble: Trouble) -> Trouble {
-        match trouble {
-            Trouble::Engine(error)
-                if error.sqlite_error_code() == Some(rusqlite::ErrorCode::DiskFull)
-                    && self
-                        .engine
-                        .as_ref()
-                        .is_some_and(|engine| engine.most_bytes() < self.bounds.database_bytes) =>
-            {
-                Trouble::Full(error, self.room.full())
-            }
-            other @ (Trouble::Engine(_) | Trouble::Full(..) | Trouble::Refused(_)) => other,
-        }
     }
 
     fn engine_of_dirty_turn(&self) -> &Engine {
