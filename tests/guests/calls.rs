@@ -1,6 +1,9 @@
 //! Turns bytes into calls, whatever they are: any function of the interface with any handle, size and order. A request's
 //! body is the program; it is answered with the longest time that one call took, in milliseconds.
 
+#[path = "calls/input.rs"]
+mod input;
+
 use std::cell::{Cell, RefCell};
 use std::collections::HashMap;
 use std::time::Instant;
@@ -10,10 +13,11 @@ use pairway_test_guests::sockets::{ConnectOptions, KeepAlive};
 use pairway_test_guests::state::{AutoResponse, Recipients};
 use pairway_test_guests::storage::{ListOptions, SqlValue};
 use pairway_test_guests::{
-    AcceptOptions, Event, Guest, Message, Request, RequestId, Run, SocketId, WebSocket, http,
-    objects, path, plain, respond, sockets, state, storage, timers, upgrade, web_socket_pair,
-    worker,
+    AcceptOptions, Event, Guest, Request, RequestId, Run, SocketId, WebSocket, http, objects, path,
+    plain, respond, sockets, state, storage, timers, upgrade, web_socket_pair, worker,
 };
+
+use self::input::Input;
 
 struct Calls;
 
@@ -103,111 +107,6 @@ fn run(program: &[u8], id: u64) -> u128 {
         longest = longest.max(start.elapsed().as_millis());
     }
     longest
-}
-
-/// The rest of a program. Where it is over, everything is zero.
-struct Input<'a>(&'a [u8]);
-
-impl Input<'_> {
-    fn next(&mut self) -> Option<u8> {
-        let (first, rest) = self.0.split_first()?;
-        self.0 = rest;
-        Some(*first)
-    }
-
-    fn byte(&mut self) -> u8 {
-        self.next().unwrap_or_default()
-    }
-
-    fn flag(&mut self) -> bool {
-        self.byte() & 1 == 1
-    }
-
-    /// Mostly small, sometimes large.
-    fn size(&mut self) -> usize {
-        let sizes = [
-            0, 1, 2, 7, 100, 1000, 2049, 5000, 16_385, 70_000, 300_000, 3_000_000,
-        ];
-        sizes[usize::from(self.byte()) % sizes.len()]
-    }
-
-    fn number(&mut self) -> u64 {
-        let numbers = [0, 1, 5, 1000, 5000, 604_800_001, u64::MAX];
-        numbers[usize::from(self.byte()) % numbers.len()]
-    }
-
-    fn small(&mut self) -> u32 {
-        u32::try_from(self.number()).unwrap_or(u32::MAX)
-    }
-
-    fn text(&mut self) -> String {
-        let texts = ["a", "é", "\n", "\u{2028}", "x y", ""];
-        let text = texts[usize::from(self.byte()) % texts.len()];
-        text.repeat(self.size().min(100_000))
-    }
-
-    fn texts(&mut self) -> Vec<String> {
-        let count = self.size().min(5000);
-        let text = self.text();
-        let length = text.len().min(200_000 / count.max(1));
-        let text: String = text.chars().take(length).collect();
-        (0..count).map(|at| format!("{text}{}", at % 7)).collect()
-    }
-
-    fn bytes(&mut self) -> Vec<u8> {
-        let byte = self.byte();
-        vec![byte; self.size()]
-    }
-
-    fn message(&mut self) -> Message {
-        match self.flag() {
-            true => Message::Text(self.text()),
-            false => Message::Binary(self.bytes()),
-        }
-    }
-
-    fn headers(&mut self) -> Vec<(String, Vec<u8>)> {
-        let (names, value) = (self.texts(), self.text());
-        let value = &value.as_bytes()[..value.len().min(100)];
-        names
-            .into_iter()
-            .map(|name| (format!("x-{}", name.trim()), value.to_vec()))
-            .collect()
-    }
-
-    fn request(&mut self) -> Request {
-        let urls = [
-            "http://127.0.0.1:9/",
-            "http://a/object/1",
-            "ws://[::1]:1/",
-            "",
-            "http://evil@b\\c",
-        ];
-        Request {
-            method: ["GET", "POST", "HEAD", "no method"][usize::from(self.byte()) % 4].to_owned(),
-            uri: urls[usize::from(self.byte()) % urls.len()].to_owned(),
-            headers: self.headers(),
-            body: self.bytes(),
-            peer: None,
-        }
-    }
-
-    /// An id that the instance knows, or some other.
-    fn id(&mut self) -> SocketId {
-        let at = usize::from(self.byte());
-        MEMORY.with_borrow(|memory| match memory.ids.len() {
-            0 => at as SocketId,
-            length => memory.ids[at % length],
-        })
-    }
-
-    fn ids(&mut self) -> Vec<SocketId> {
-        let id = self.id();
-        let count = self.size();
-        (0..count as SocketId)
-            .map(|at| id.wrapping_add(at % 5))
-            .collect()
-    }
 }
 
 /// Use a handle, if there is one.
