@@ -20,6 +20,9 @@ use crate::socket::message::CloseBody;
 use crate::socket::{End, Message, Outbox, SocketId};
 use crate::storage::Address;
 
+/// Why an instance gets no more.
+pub(crate) const FULL: &str = "the host keeps as much for this instance as it may (limits instance_host_bytes, host_total_bytes)";
+
 /// One thing that a turn has asked for.
 #[derive(Debug)]
 pub(crate) enum Staged {
@@ -187,9 +190,7 @@ impl Effects {
     /// loop does.
     pub(crate) fn stage(&mut self, staged: Staged, limits: &Limits) -> wasmtime::Result<()> {
         if !self.keep_one() {
-            wasmtime::bail!(
-                "the host keeps as much for this instance as it may (limits instance_host_bytes, host_total_bytes)"
-            );
+            wasmtime::bail!(FULL);
         }
         self.push(staged, limits)
     }

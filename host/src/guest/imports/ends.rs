@@ -7,7 +7,7 @@ use wasmtime::component::Resource;
 
 use super::{GuestState, WitError};
 use crate::config::size;
-use crate::guest::effects::Staged;
+use crate::guest::effects::{FULL, Staged};
 use crate::guest::promise::Promise;
 use crate::guest::store::Handle;
 use crate::outbound::Refusal;
@@ -110,10 +110,7 @@ impl From<Refusal> for WitError {
 
 /// The host keeps as much for this instance as it may.
 pub(super) fn full() -> WitError {
-    WitError::Other(
-        "the host keeps as much for this instance as it may (limits instance_host_bytes, host_total_bytes)"
-            .to_owned(),
-    )
+    WitError::Other(FULL.to_owned())
 }
 
 pub(super) fn too_many_sockets(limit: u64) -> WitError {
